@@ -1,0 +1,98 @@
+/**
+ * Bytes: joining, encodings, randomness and the one comparison of secrets (protocol local-send/1, section 3).
+ *
+ * Invariant: every decoder here is canonical. A byte string has exactly one text that decodes to it, so two parties, or two
+ * checks in one program, can never disagree about whether two texts are equal.
+ */
+
+/** Bytes in a buffer of their own, which WebCrypto accepts. The one way this project passes binary data. */
+export type Bytes = Uint8Array<ArrayBuffer>
+
+/** Gives exactly `length` random bytes. Injected by tests; everything else uses WebCrypto's. */
+export type RandomSource = (length: number) => Bytes
+
+const webRandom: RandomSource = (length) => crypto.getRandomValues(new Uint8Array(length))
+
+/**
+ * `length` bytes from `source`: the system's generator unless a test injects its own.
+ *
+ * @throws RangeError if the source gave another number of bytes
+ */
+export const randomBytes = (length: number, source: RandomSource = webRandom): Bytes => {
+  const bytes = source(length)
+  if (bytes.length !== length) throw new RangeError(`The random source gave ${bytes.length} bytes instead of ${length}.`)
+  return bytes
+}
+
+/** A fresh copy of all parts in a row. */
+export const concat = (...parts: readonly Uint8Array[]): Bytes => {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+/** `n` as 2 bytes, big-endian; RangeError unless it fits. */
+export const u16 = (n: number): Bytes => bigEndian(n, 2)
+
+/** `n` as 4 bytes, big-endian; RangeError unless it fits. */
+export const u32 = (n: number): Bytes => bigEndian(n, 4)
+
+const bigEndian = (n: number, length: number): Bytes => {
+  if (!Number.isInteger(n) || n < 0 || n >= 2 ** (8 * length)) throw new RangeError(`${n} does not fit into ${length} bytes.`)
+  return Uint8Array.from({ length }, (_, i) => n / 2 ** (8 * (length - 1 - i)))
+}
+
+/** The UTF-8 encoding of a text; labels and identifiers are ASCII, which is the same. */
+export const utf8 = (text: string): Bytes => concat(new TextEncoder().encode(text))
+
+/** Lowercase hexadecimal. */
+export const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/**
+ * The bytes of a lowercase hexadecimal text.
+ *
+ * @throws RangeError on anything but an even number of the digits 0-9 and a-f
+ */
+export const fromHex = (text: string): Bytes => {
+  if (!/^(?:[0-9a-f]{2})*$/.test(text)) throw new RangeError('This is not lowercase hexadecimal of an even length.')
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16))
+}
+
+/** base64url without padding (RFC 4648 section 5, https://www.rfc-editor.org/rfc/rfc4648#section-5). */
+export const toBase64url = (bytes: Uint8Array): string =>
+  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+
+/**
+ * The bytes of a base64url text without padding.
+ *
+ * @throws RangeError on padding, another alphabet, an impossible length, or bits set after the last byte (RFC 4648
+ *   section 3.5): the text must be the one that {@link toBase64url} gives
+ */
+export const fromBase64url = (text: string): Bytes => {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) throw new RangeError('This is not base64url without padding.')
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0))
+  if (toBase64url(bytes) !== text) throw new RangeError('This base64url has bits set after its last byte.')
+  return bytes
+}
+
+/** Whether two public byte strings are equal. It stops at the first difference: for secrets use {@link equalSecrets}. */
+export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])
+
+/**
+ * Whether two secrets (MACs, tokens, commitments) are equal. What is compared, without early exit, is the HMAC-SHA-256 of
+ * both under a key drawn for this one comparison, so its duration says nothing about where they differ (section 3).
+ */
+export const equalSecrets = async (a: Uint8Array, b: Uint8Array): Promise<boolean> => {
+  const key = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256', length: 256 }, false, ['sign'])
+  const mac = async (side: Uint8Array) => new DataView(await crypto.subtle.sign('HMAC', key, concat(side)))
+  const [macA, macB] = await Promise.all([mac(a), mac(b)])
+  let difference = 0
+  for (let i = 0; i < macA.byteLength; i++) difference |= macA.getUint8(i) ^ macB.getUint8(i)
+  return difference === 0
+}
