@@ -1,0 +1,93 @@
+/** Parsers of single configuration values. Each throws a TypeError whose message completes «NAME …». */
+
+import { BlockList, isIP } from 'node:net'
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40
+}
+
+/** A size in bytes: `104857600`, `500MB` (10⁶), `10GiB` (2³⁰), `1.5 GiB`. */
+export function parseSize (input: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(input.trim())
+  const unit = UNITS[match?.[2]?.toLowerCase() ?? '']
+  const bytes = match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit)
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new TypeError(`must be a size such as 104857600, 500MB or 10GiB, not "${input}"`)
+  }
+  return bytes
+}
+
+/** A whole number from `least` to `most`, both inclusive. */
+export function parseWholeNumber (input: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  const value = /^\d{1,16}$/.test(input.trim()) ? Number(input) : Number.NaN
+  if (!(value >= least && value <= most)) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+    throw new TypeError(`must be a whole number ${range}, not "${input}"`)
+  }
+  return value
+}
+
+/** Origins as browsers send them: scheme, host and port, nothing behind. */
+export function parseOrigins (input: string): readonly string[] {
+  return items(input).map((item) => {
+    if (!URL.canParse(item) || new URL(item).origin !== item || !/^https?:\/\/[^*]+$/.test(item)) {
+      throw new TypeError(`must list origins such as https://example.org, without a path, not "${item}"`)
+    }
+    return item
+  })
+}
+
+const TOKEN = '[a-z0-9][a-z0-9!#$&^_.+-]*'
+const MEDIA_TYPE = new RegExp(`^${TOKEN}/(?:\\*|${TOKEN})$`)
+
+/** Media types, lower case: `application/pdf`, or all of one kind: `image/*`. */
+export function parseMediaTypes (input: string): readonly string[] {
+  return items(input.toLowerCase()).map((item) => {
+    if (!MEDIA_TYPE.test(item)) throw new TypeError(`must list media types such as image/*,application/pdf, not "${item}"`)
+    return item
+  })
+}
+
+/** Extensions of file names, lower case, with or without the dot before them: `pdf`, `.tar.gz`. */
+export function parseExtensions (input: string): readonly string[] {
+  return items(input.toLowerCase()).map((item) => {
+    if (!/^\.?[^\s.*/\\]+(?:\.[^\s.*/\\]+)*$/.test(item)) throw new TypeError(`must list file name extensions such as pdf,tar.gz, not "${item}"`)
+    return item
+  })
+}
+
+const RANGE_NAMES = new Set(['loopback', 'linklocal', 'uniquelocal'])
+/** IPv4 written as IPv6, in whatever spelling: its prefix would count from the wrong end. */
+const mapped = new BlockList()
+mapped.addSubnet('::ffff:0:0', 96, 'ipv6')
+
+/**
+ * Addresses and CIDR ranges of trusted proxies. A range that would trust everybody is refused: with it, any client could
+ * choose its own address.
+ */
+export function parseAddressRanges (input: string): readonly string[] {
+  return items(input).map((item) => {
+    if (RANGE_NAMES.has(item)) return item
+    const [address = '', prefix, ...rest] = item.split('/')
+    const width = { 0: Number.NaN, 4: 32, 6: 128 }[isIP(address)] ?? Number.NaN
+    const bits = prefix === undefined ? width : parsePrefix(prefix)
+    if (rest.length > 0 || !(bits <= width) || mapped.check(address, 'ipv6')) {
+      throw new TypeError(`must list addresses or ranges such as 127.0.0.1,10.0.0.0/8, not "${item}"`)
+    }
+    if (bits < 8) throw new TypeError(`must not trust a range as wide as "${item}"`)
+    return item
+  })
+}
+
+const parsePrefix = (prefix: string): number => /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN
+
+const items = (input: string): string[] => input.split(',').map((item) => item.trim()).filter((item) => item !== '')

@@ -1,0 +1,99 @@
+/**
+ * Configuration from environment variables. One table (`VARIABLES`) holds name, parser, default and description of each;
+ * README.md and .env.example are checked against it. A wrong value stops the start with one sentence that names it.
+ */
+
+import { cleanEnv, EnvMissingError, makeValidator, type CleanedEnv } from 'envalid'
+import { parseAddressRanges, parseExtensions, parseMediaTypes, parseOrigins, parseSize, parseWholeNumber } from './config-values.js'
+import { MAX_PLAINTEXT } from './crypto/container.js'
+
+const size = makeValidator<number>(parseSize)
+const count = makeValidator<number>((input) => parseWholeNumber(input, 1))
+const seconds = makeValidator<number>((input) => parseWholeNumber(input, 1, 315_360_000))
+const port = makeValidator<number>((input) => parseWholeNumber(input, 0, 65535))
+const text = makeValidator<string>((input) => {
+  if (input.trim() === '') throw new TypeError('must not be empty')
+  return input.trim()
+})
+const mediaTypes = makeValidator<readonly string[]>(parseMediaTypes)
+const extensions = makeValidator<readonly string[]>(parseExtensions)
+const origins = makeValidator<readonly string[]>(parseOrigins)
+const addresses = makeValidator<readonly string[]>(parseAddressRanges)
+const oneOf = <T extends string>(...choices: readonly T[]) => makeValidator<T>((input) => {
+  const chosen = choices.find((choice) => choice === input)
+  if (chosen === undefined) throw new TypeError(`must be one of ${choices.join(', ')}`)
+  return chosen
+})
+
+const MIB = 2 ** 20
+
+/** Every variable the server reads. A default of `undefined` is explained in its description. */
+export const VARIABLES = {
+  HOST: text({ default: '127.0.0.1', desc: 'Address to listen on; 0.0.0.0 for all' }),
+  PORT: port({ default: 5000, desc: 'Port to listen on; 0 picks a free one' }),
+  NODE_ENV: oneOf('development', 'production', 'test')({ default: 'development', desc: 'development, production or test' }),
+  LOG_LEVEL: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')({ default: 'info', desc: 'fatal, error, warn, info, debug, trace or silent' }),
+
+  MAX_FILE_SIZE: size({ default: 104_857_600, desc: 'Largest file; bytes, or a number with a unit: 500MB, 10GiB' }),
+  MAX_SESSION_SIZE: size({ default: undefined, desc: 'All files of one session together; ten times MAX_FILE_SIZE unless set' }),
+  MAX_STORAGE: size({ default: undefined, desc: 'All files of all sessions together; only the disk limits it unless set' }),
+  MIN_FREE_SPACE: size({ default: 512 * MIB, desc: 'Disk space that uploads leave free' }),
+  MAX_FILES: count({ default: 10_000, desc: 'Files of one session' }),
+  UPLOAD_FOLDER: text({ default: './uploads', desc: 'Folder for the encrypted files; the server uses a subfolder of its own in it' }),
+  ALLOWED_TYPES: mediaTypes({ default: [], desc: 'Accepted media types, comma-separated, as found in the content: image/*,application/pdf; all unless set' }),
+  ALLOWED_EXTENSIONS: extensions({ default: [], desc: 'Accepted file name extensions, comma-separated: pdf,tar.gz; all unless set' }),
+  STREAM_MEMORY: size({ default: 256 * MIB, desc: 'Memory for the chunks in flight of all transfers together' }),
+
+  SESSION_TIMEOUT: seconds({ default: 3600, desc: 'Seconds after the last request or transferred byte until a session ends' }),
+  MAX_SESSION_AGE: seconds({ default: 604_800, desc: 'Seconds after which a session ends in any case' }),
+  MAX_SESSIONS: count({ default: 10_000, desc: 'Sessions at one time' }),
+  MAX_JOINERS: count({ default: 20, desc: 'Largest max_joiners that a creator may ask for' }),
+  MAX_JOIN_ATTEMPTS: count({ default: 5, desc: 'Failed join attempts until a session is locked' }),
+
+  TRUST_PROXY: addresses({ default: [], desc: 'Addresses or ranges of the reverse proxies whose X-Forwarded-* headers count: 127.0.0.1,10.0.0.0/8; none unless set' }),
+  CORS_ORIGIN: origins({ default: [], desc: 'Other origins whose pages may call the API (with a token, never by cookie), comma-separated; none unless set' }),
+  RATE_LIMIT_WINDOW: seconds({ default: 60, desc: 'Seconds over which requests are counted' }),
+  RATE_LIMIT_CREATE: count({ default: 20, desc: 'Sessions created in a window from one address' }),
+  RATE_LIMIT_JOIN: count({ default: 30, desc: 'Joins and confirmations in a window from one address' }),
+  RATE_LIMIT_ANONYMOUS: count({ default: 300, desc: 'Other requests without a valid token in a window from one address' }),
+  RATE_LIMIT_TOKEN: count({ default: 12_000, desc: 'Requests in a window with one token' })
+}
+
+type Environment = CleanedEnv<typeof VARIABLES>
+
+/** The settings of one server: the variables, with the derived defaults filled in. */
+export type Config = Readonly<Omit<Environment, 'MAX_SESSION_SIZE' | 'MAX_STORAGE'>> & {
+  readonly MAX_SESSION_SIZE: number
+  readonly MAX_STORAGE: number
+}
+
+/** A setting that cannot be used. Its message is one sentence that names the variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/**
+ * Reads the configuration.
+ *
+ * @param env - the environment, `process.env` in a real server; an empty value counts as not set
+ * @throws {@link ConfigError} for the first value that cannot be used
+ */
+export function readConfig (env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const parsed = { ...cleanEnv(given, VARIABLES, { reporter: ({ errors }) => refuse(errors) }) }
+  const config = {
+    ...parsed,
+    MAX_SESSION_SIZE: parsed.MAX_SESSION_SIZE ?? parsed.MAX_FILE_SIZE * 10,
+    MAX_STORAGE: parsed.MAX_STORAGE ?? Number.POSITIVE_INFINITY
+  }
+  if (config.MAX_FILE_SIZE > MAX_PLAINTEXT) throw new ConfigError('MAX_FILE_SIZE must be at most 1TiB: an encrypted file holds no more.')
+  if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
+  return config
+}
+
+function refuse (errors: Readonly<Partial<Record<string, Error>>>): void {
+  for (const [name, error] of Object.entries(errors)) {
+    if (error === undefined) continue
+    throw new ConfigError(error instanceof EnvMissingError ? `${name} must be set.` : `${name} ${error.message}.`)
+  }
+}

@@ -1,0 +1,121 @@
+import t from 'tap'
+import { ConfigError, readConfig, VARIABLES } from '../../lib/config.js'
+
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+
+type Name = keyof typeof VARIABLES
+
+/** The value of one variable where nothing else is set. */
+const read = (name: Name, value: string): unknown => readConfig({ [name]: value })[name]
+
+const COUNTS = { good: { 1: 1, ' 25 ': 25, '0012': 12, 9007199254740991: Number.MAX_SAFE_INTEGER }, bad: ['0', '-1', '1.5', '1e3', '0x10', 'ten', '9007199254740993', '99999999999999999', '٣', '1 2', '∞'] }
+const SECONDS = { good: { 1: 1, 315360000: 315_360_000 }, bad: [...COUNTS.bad, '315360001', '60s'] }
+const SIZES = {
+  good: {
+    1: 1, 104857600: 104_857_600, '500MB': 500_000_000, '10GiB': 10 * GIB, '1.5 GiB': 1.5 * GIB, '2mib': 2 * MIB, '3 kB': 3000, ' 4KiB ': 4096, '7b': 7, '1TB': 1e12, '0.5KiB': 512, '1.0000001MB': 1_000_000, '1TiB': 2 ** 40
+  },
+  bad: ['0', '0.4', '-1', '10 G', '1e6', 'MiB', '1,5GiB', '1.MiB', '.5MiB', '5constructor', '5__proto__', '1 MiB MiB', '0x100', '9007199254740993', '99999999999TiB', 'Infinity', 'unlimited']
+}
+const LARGE_SIZES = { good: { '1MiB': MIB, '2GB': 2e9 }, bad: SIZES.bad }
+
+const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, bad: string[] }> = {
+  HOST: { fallback: '127.0.0.1', good: { '0.0.0.0': '0.0.0.0', ' :: ': '::', localhost: 'localhost' }, bad: ['   ', '\t'] },
+  PORT: { fallback: 5000, good: { 0: 0, 65535: 65535, ' 80 ': 80 }, bad: ['65536', '-1', '80.5', 'http', '0x50', '8e3', '5000/tcp'] },
+  NODE_ENV: { fallback: 'development', good: { production: 'production', test: 'test', development: 'development' }, bad: ['staging', 'Production', 'prod', ' production'] },
+  LOG_LEVEL: { fallback: 'info', good: { silent: 'silent', trace: 'trace', fatal: 'fatal' }, bad: ['INFO', 'verbose', '30', 'warning'] },
+  MAX_FILE_SIZE: { fallback: 104_857_600, good: SIZES.good, bad: [...SIZES.bad, '1099511627777', '2TiB'] },
+  MAX_SESSION_SIZE: { fallback: 1_048_576_000, good: SIZES.good, bad: SIZES.bad },
+  MAX_STORAGE: { fallback: Number.POSITIVE_INFINITY, good: SIZES.good, bad: SIZES.bad },
+  MIN_FREE_SPACE: { fallback: 512 * MIB, good: SIZES.good, bad: SIZES.bad },
+  MAX_FILES: { fallback: 10_000, ...COUNTS },
+  UPLOAD_FOLDER: { fallback: './uploads', good: { '/srv/my files': '/srv/my files', ' ./x ': './x' }, bad: [' '] },
+  ALLOWED_TYPES: {
+    fallback: [],
+    good: { 'image/*,application/pdf': ['image/*', 'application/pdf'], ' Image/PNG , ': ['image/png'], ',': [], 'application/vnd.ms-excel': ['application/vnd.ms-excel'] },
+    bad: ['jpg', 'image', 'image/', '/png', '*/*', '*', 'image/png;q=1', 'image/p*', 'image/png image/gif', 'image/png,jpg']
+  },
+  ALLOWED_EXTENSIONS: {
+    fallback: [],
+    good: { 'pdf,tar.gz': ['pdf', 'tar.gz'], ' .PDF , ': ['.pdf'], 日本: ['日本'] },
+    bad: ['*', '*.pdf', 'image/png', 'pdf txt', '..', 'tar..gz', 'a\\b', 'pdf,*.txt']
+  },
+  STREAM_MEMORY: { fallback: 256 * MIB, good: LARGE_SIZES.good, bad: [...LARGE_SIZES.bad, '1', '1048575'] },
+  SESSION_TIMEOUT: { fallback: 3600, ...SECONDS },
+  MAX_SESSION_AGE: { fallback: 604_800, ...SECONDS },
+  MAX_SESSIONS: { fallback: 10_000, ...COUNTS },
+  MAX_JOINERS: { fallback: 20, ...COUNTS },
+  MAX_JOIN_ATTEMPTS: { fallback: 5, ...COUNTS },
+  TRUST_PROXY: {
+    fallback: [],
+    good: {
+      '127.0.0.1,10.0.0.0/8': ['127.0.0.1', '10.0.0.0/8'],
+      ' ::1 , fd00::/8 ': ['::1', 'fd00::/8'],
+      'loopback,linklocal,uniquelocal': ['loopback', 'linklocal', 'uniquelocal'],
+      '192.0.2.1/32': ['192.0.2.1/32'],
+      '2001:db8::/128': ['2001:db8::/128'],
+      ',': []
+    },
+    bad: [
+      // Everybody, or so many that a stranger is among them.
+      '0.0.0.0/0', '::/0', '0.0.0.0/1', '128.0.0.0/7', '::/7', '127.0.0.1,0.0.0.0/0',
+      // IPv4 as IPv6: a prefix below 96 once trusted all of IPv4.
+      '::ffff:10.0.0.0/8', '::FFFF:10.0.0.0/104', '::ffff:10.0.0.1', '0:0:0:0:0:ffff:10.0.0.0/8', '0::ffff:a00:0/104', '::0:ffff:10.0.0.1',
+      // What other programs understand here.
+      'true', 'all', '*', '1', 'localhost', 'proxy.example.org', 'LOOPBACK', '10.0.0.0/255.0.0.0', '10.0.0.0-10.0.0.9',
+      '10.0.0.0/33', '::1/129', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/-1', '10.0.0.0/+8', '10.0.0.0/8.0', '10.0.0', '010.0.0.1', '10.0.0.256', '/8'
+    ]
+  },
+  CORS_ORIGIN: {
+    fallback: [],
+    good: { 'https://example.org': ['https://example.org'], 'http://localhost:3000, https://a.example:8443': ['http://localhost:3000', 'https://a.example:8443'] },
+    bad: ['*', 'null', 'example.org', 'https://example.org/', 'https://example.org/path', 'https://example.org:443', 'https://*.example.org', 'https://user@example.org', 'ftp://example.org', 'file:///', 'https://', 'https://Example.org', 'https://a.example https://b.example']
+  },
+  RATE_LIMIT_WINDOW: { fallback: 60, ...SECONDS },
+  RATE_LIMIT_CREATE: { fallback: 20, ...COUNTS },
+  RATE_LIMIT_JOIN: { fallback: 30, ...COUNTS },
+  RATE_LIMIT_ANONYMOUS: { fallback: 300, ...COUNTS },
+  RATE_LIMIT_TOKEN: { fallback: 12_000, ...COUNTS }
+}
+
+t.test('the table of this test has every variable', (t) => {
+  t.same(Object.keys(TABLE).sort(), Object.keys(VARIABLES).sort())
+  t.end()
+})
+
+for (const [name, { fallback, good, bad }] of Object.entries(TABLE) as Array<[Name, typeof TABLE[Name]]>) {
+  t.test(name, (t) => {
+    t.same(readConfig({})[name], fallback, 'unless set')
+    t.same(read(name, ''), fallback, 'an empty value is none')
+    for (const [value, expected] of Object.entries(good)) t.same(read(name, value), expected, JSON.stringify(value))
+    for (const value of bad) {
+      // One sentence: the variable, and one full stop that nothing follows.
+      t.throws(() => readConfig({ [name]: value }), { name: 'ConfigError', message: new RegExp(`^${name} must (?:(?!\\. ).)*\\.$`, 's') }, JSON.stringify(value))
+    }
+    t.end()
+  })
+}
+
+t.test('what is derived from another variable', (t) => {
+  t.equal(readConfig({ MAX_FILE_SIZE: '2MiB' }).MAX_SESSION_SIZE, 20 * MIB)
+  t.equal(readConfig({ MAX_FILE_SIZE: '2MiB', MAX_SESSION_SIZE: '3MiB' }).MAX_SESSION_SIZE, 3 * MIB)
+  t.end()
+})
+
+t.test('what is no variable of ours is passed over, and nothing is left behind in the environment', (t) => {
+  const environment = Object.freeze({ PATH: '/bin', PORT: '80', MAX_FILES: undefined, constructor: 'x' })
+  t.same(Object.keys(readConfig(environment)).sort(), Object.keys(VARIABLES).sort())
+  t.equal(readConfig(environment).PORT, 80)
+  t.end()
+})
+
+t.test('of several wrong values one is named at a time', (t) => {
+  t.throws(() => readConfig({ PORT: 'x', MAX_FILES: 'y' }), { message: /^PORT .* not "x"\.$/ })
+  t.throws(() => readConfig({ MAX_FILES: 'y' }), ConfigError)
+  t.end()
+})
+
+t.test('every variable is described in one line', (t) => {
+  for (const [name, { desc = '' }] of Object.entries(VARIABLES) as Array<[string, { desc?: string }]>) t.match(desc, /^\S[^\n]{10,}[^.\s]$/, name)
+  t.end()
+})
