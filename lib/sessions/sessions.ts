@@ -1,0 +1,245 @@
+import type { Bytes } from '../crypto/bytes.js'
+import { newContentKey } from '../crypto/keys.js'
+import { preparePassword } from '../crypto/password.js'
+import { passwordElement, responderShare } from '../crypto/spake2.js'
+import { LocalSendError } from '../errors.js'
+import type { FileId, JoinId, SessionId } from '../ids.js'
+import { newSessionId } from '../new-ids.js'
+import type { PasswordStretching } from './password-stretching.js'
+import { addFiles, giveBackDownload, removeFile, reserveDownload } from './session-files.js'
+import * as state from './session.js'
+import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord, StoredFile } from './session.js'
+import type { SessionStore } from './store.js'
+import { findHolder, hashToken, newToken, newVerificationCode, type IssuedToken } from './tokens.js'
+import type { Transfers } from './transfers.js'
+
+/** Who a valid token belongs to. */
+export type Caller =
+  | { readonly role: Role, readonly id: ParticipantId, readonly session: SessionRecord }
+  | { readonly role: 'pending', readonly id: JoinId, readonly session: SessionRecord }
+
+export interface SessionSettings {
+  readonly limits: Omit<SessionLimits, 'maxJoiners' | 'maxDownloads'>
+  /** The largest `maxJoiners` that create may ask for. */
+  readonly maxJoiners: number
+  readonly maxSessions: number
+  /** Milliseconds. */
+  readonly idleTimeout: number
+  /** Milliseconds. */
+  readonly maxAge: number
+}
+
+export interface CreateOptions {
+  readonly password: string
+  readonly maxJoiners?: number | undefined
+  readonly maxDownloads?: number | undefined
+  /** Milliseconds. */
+  readonly expiresIn?: number | undefined
+}
+
+export interface Created {
+  readonly session: SessionRecord
+  readonly token: string
+  /** The responder's share, which the first attempt with a share gets. */
+  readonly share: Bytes
+}
+
+interface Dependencies {
+  readonly store: SessionStore
+  readonly transfers: Transfers
+  readonly stretching: PasswordStretching
+  readonly settings: SessionSettings
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number
+}
+
+/** What has to be done when a session has ended and its key is gone: removing its files. */
+type EndListener = (session: SessionRecord) => Promise<void>
+
+/** Milliseconds by which the moment of last use may lag: not every request of a busy session writes it. */
+const TOUCH_INTERVAL = 1000
+
+/**
+ * Sessions from create to their end (protocol local-send/1, section 4): who may use one, what changes it, what happens when
+ * it ends. Joining is `Joins`.
+ */
+export class Sessions {
+  readonly transfers: Transfers
+  readonly #store: SessionStore
+  readonly #settings: SessionSettings
+  readonly #clock: () => number
+  readonly #stretching: PasswordStretching
+  readonly #endListeners: EndListener[] = []
+
+  constructor ({ store, transfers, stretching, settings, clock = Date.now }: Dependencies) {
+    this.#store = store
+    this.transfers = transfers
+    this.#stretching = stretching
+    this.#settings = settings
+    this.#clock = clock
+  }
+
+  /** Registers what is to be done with a session's files when it ends. */
+  onEnd (listener: EndListener): void {
+    this.#endListeners.push(listener)
+  }
+
+  /**
+   * Creates a managed session.
+   * @throws LocalSendError PASSWORD_INVALID, INVALID_REQUEST (more joiners than allowed), SERVER_BUSY, SERVER_FULL
+   */
+  async create (options: CreateOptions, signal: AbortSignal): Promise<Created> {
+    preparePassword(options.password)
+    const { maxJoiners } = this.#settings
+    if ((options.maxJoiners ?? 1) > maxJoiners) {
+      throw new LocalSendError('INVALID_REQUEST', { detail: `max_joiners may be at most ${maxJoiners} on this server.` })
+    }
+    for (;;) {
+      const id = newSessionId()
+      const token = await newToken()
+      const element = passwordElement(await this.#stretching.derive(options.password, id, signal))
+      const firstShare = responderShare(element)
+      const session = this.#newRecord(id, options, token, { contentKey: newContentKey(), element, firstShare })
+      const added = await this.#store.add(session, this.#settings.maxSessions)
+      if (added === 'full') throw new LocalSendError('SERVER_FULL', { retryAfter: 60 })
+      if (added === 'added') return { session, token: token.token, share: firstShare.share }
+    }
+  }
+
+  #newRecord (id: SessionId, options: CreateOptions, token: IssuedToken, secrets: SessionRecord['secrets']): SessionRecord {
+    const { limits, idleTimeout, maxAge } = this.#settings
+    const now = this.#clock()
+    return {
+      id,
+      kind: 'managed',
+      createdAt: now,
+      lastUsedAt: now,
+      idleTimeout,
+      endsAt: now + Math.min(maxAge, options.expiresIn ?? maxAge),
+      verificationCode: newVerificationCode(),
+      limits: { ...limits, maxJoiners: options.maxJoiners ?? 1, maxDownloads: options.maxDownloads ?? null },
+      creatorTokenHash: token.hash,
+      joiners: [],
+      pending: [],
+      wrongCodes: 0,
+      wrongPasswords: 0,
+      files: [],
+      secrets
+    }
+  }
+
+  /** A session that has not expired; `undefined` otherwise. */
+  async find (id: SessionId): Promise<SessionRecord | undefined> {
+    const record = await this.#store.get(id)
+    return record === undefined || state.isExpired(record, this.#clock()) ? undefined : record
+  }
+
+  /** Whose token this is in this session; `undefined` if it is nobody's. Counts as use of the session. */
+  async authenticate (id: SessionId, token: string): Promise<Caller | undefined> {
+    const hash = await hashToken(token)
+    const session = await this.find(id)
+    if (hash === undefined || session === undefined) return undefined
+    const now = this.#clock()
+    const holder = await findHolder<{ tokenHash: string, caller: Caller }>(hash, [
+      ...(session.creatorTokenHash === null ? [] : [{ tokenHash: session.creatorTokenHash, caller: { role: 'creator', id: 'creator', session } as const }]),
+      ...session.joiners.map(({ id, tokenHash }) => ({ tokenHash, caller: { role: 'joiner', id, session } as const })),
+      ...session.pending.filter(({ startedAt }) => now - startedAt < state.ATTEMPT_LIFETIME)
+        .map(({ id, tokenHash }) => ({ tokenHash, caller: { role: 'pending', id, session } as const }))
+    ])
+    if (holder !== undefined && now - session.lastUsedAt >= TOUCH_INTERVAL) await this.#store.touch(id, now)
+    return holder?.caller
+  }
+
+  /**
+   * The session as it is now, for who has just begun a transfer: what ended between the check of their token and that did not
+   * abort it.
+   * @throws LocalSendError SESSION_CLOSED where the session has ended, or the participant has left it
+   */
+  async stillIn (id: SessionId, participant: ParticipantId): Promise<SessionRecord> {
+    const session = await this.find(id)
+    if (session === undefined || !state.isParticipant(session, participant)) throw new LocalSendError('SESSION_CLOSED')
+    return session
+  }
+
+  /**
+   * Gives the session a new verification code.
+   * @throws LocalSendError SESSION_LOCKED where too many failures came from behind a right code
+   */
+  async unlock (id: SessionId): Promise<string> {
+    const code = newVerificationCode()
+    const outcome = await this.change(id, (record) => state.unlock(record, code))
+    if (outcome === 'locked') throw new LocalSendError('SESSION_LOCKED')
+    return code
+  }
+
+  /** Takes a participant's token away and aborts what was under way with it. */
+  async leave (id: SessionId, participant: ParticipantId): Promise<void> {
+    await this.change(id, (record) => state.leave(record, participant))
+    this.transfers.abort(id, participant)
+  }
+
+  /** Ends a session: its key goes first, then whatever is under way, then its files. Ending it twice does nothing. */
+  async close (id: SessionId): Promise<void> {
+    const session = await this.#store.delete(id)
+    if (session === undefined) return
+    session.secrets.contentKey.fill(0)
+    session.secrets.element.w.fill(0)
+    this.transfers.abort(id)
+    await Promise.all(this.#endListeners.map((listener) => listener(session)))
+  }
+
+  /**
+   * Ends the sessions that have expired. A session with a transfer under way counts as in use.
+   * @returns how many ended
+   */
+  async sweep (): Promise<number> {
+    const now = this.#clock()
+    for (const id of new Set(this.transfers.sessions())) await this.#store.touch(id, now)
+    const expired = await this.#store.expired(now)
+    await Promise.all(expired.map((id) => this.close(id)))
+    return expired.length
+  }
+
+  /** Ends all sessions: for a process whose sessions end with it. */
+  async closeAll (): Promise<void> {
+    await Promise.all((await this.#store.ids()).map((id) => this.close(id)))
+  }
+
+  /**
+   * Adds the files of one upload, all or none.
+   * @throws LocalSendError SESSION_CLOSED, TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
+   */
+  async addFiles (id: SessionId, files: readonly StoredFile[]): Promise<void> {
+    const outcome = await this.change(id, (record) => addFiles(record, files))
+    if (outcome === 'too-many') throw new LocalSendError('TOO_MANY_FILES')
+    if (outcome === 'too-large') throw new LocalSendError('SESSION_SIZE_EXCEEDED')
+  }
+
+  /** @returns the file that was removed, `undefined` if another call has removed it */
+  async removeFile (id: SessionId, fileId: FileId): Promise<StoredFile | undefined> {
+    return await this.change(id, (record) => removeFile(record, fileId))
+  }
+
+  /**
+   * Reserves one download where their number is limited.
+   * @returns what gives the reservation back if the download breaks
+   * @throws LocalSendError DOWNLOADS_USED_UP, FILE_NOT_FOUND
+   */
+  async reserveDownload (session: SessionRecord, fileId: FileId): Promise<() => Promise<void>> {
+    if (session.limits.maxDownloads === null) return () => Promise.resolve()
+    const outcome = await this.change(session.id, (record) => reserveDownload(record, fileId))
+    if (outcome === 'used-up') throw new LocalSendError('DOWNLOADS_USED_UP')
+    if (outcome === 'not-found') throw new LocalSendError('FILE_NOT_FOUND')
+    return async () => { await this.#store.update(session.id, (record) => giveBackDownload(record, fileId)) }
+  }
+
+  /**
+   * Applies a change of `session.ts` or `session-files.ts` atomically.
+   * @throws LocalSendError SESSION_CLOSED where the session is gone
+   */
+  async change <Outcome> (id: SessionId, change: (record: SessionRecord) => Changed<Outcome>): Promise<Outcome> {
+    const changed = await this.#store.update(id, change)
+    if (changed === undefined) throw new LocalSendError('SESSION_CLOSED')
+    return changed.outcome
+  }
+}

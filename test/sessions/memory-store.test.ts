@@ -1,0 +1,5 @@
+import t from 'tap'
+import { MemoryStore } from '../../lib/sessions/memory-store.js'
+import { sessionStoreContract } from './store-contract.js'
+
+sessionStoreContract(t, () => Promise.resolve(new MemoryStore()))

@@ -1,0 +1,87 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { newJoinId, newSessionId } from '../../lib/new-ids.js'
+import { Transfers } from '../../lib/sessions/transfers.js'
+
+const nobody = new AbortController().signal
+
+t.test('abort ends the transfers of a session, or of one participant of it, and no other', (t) => {
+  const [session, other] = [newSessionId(), newSessionId()]
+  const joiner = newJoinId()
+  const setUp = () => {
+    const transfers = new Transfers()
+    const begun = {
+      creator: transfers.begin(session, 'creator', nobody),
+      joiner: transfers.begin(session, joiner, nobody),
+      secondOfJoiner: transfers.begin(session, joiner, nobody),
+      creatorElsewhere: transfers.begin(other, 'creator', nobody)
+    }
+    return { transfers, aborted: () => Object.entries(begun).filter(([, { signal }]) => signal.aborted).map(([name]) => name), begun }
+  }
+  const bySession = setUp()
+  bySession.transfers.abort(session)
+  t.same(bySession.aborted(), ['creator', 'joiner', 'secondOfJoiner'])
+  t.match(bySession.begun.creator.signal.reason, { code: 'SESSION_CLOSED' })
+
+  const byParticipant = setUp()
+  byParticipant.transfers.abort(session, joiner)
+  t.same(byParticipant.aborted(), ['joiner', 'secondOfJoiner'])
+  byParticipant.transfers.abort(newSessionId())
+  byParticipant.transfers.abort(session, newJoinId())
+  t.same(byParticipant.aborted(), ['joiner', 'secondOfJoiner'])
+  t.equal(byParticipant.transfers.size, 4, 'one that was aborted is still under way until it has cleaned up')
+  t.end()
+})
+
+t.test('whatever ends a transfer, the first reason counts', (t) => {
+  const id = newSessionId()
+  const client = new AbortController()
+  const transfers = new Transfers()
+  const transfer = transfers.begin(id, 'creator', client.signal)
+  transfer.abort(new Error('the disk failed'))
+  transfers.abort(id)
+  client.abort(new Error('the client went'))
+  t.match(transfer.signal.reason, { message: 'the disk failed' })
+
+  const left = transfers.begin(id, 'creator', client.signal)
+  t.ok(left.signal.aborted, 'a client that had gone before')
+  t.match(left.signal.reason, { message: 'the client went' })
+  t.end()
+})
+
+t.test('a transfer counts until it has ended, once', (t) => {
+  const transfers = new Transfers()
+  const [first, second] = [newSessionId(), newSessionId()]
+  const transfer = transfers.begin(first, 'creator', nobody)
+  transfers.begin(first, 'creator', nobody)
+  transfers.begin(second, 'creator', nobody)
+  t.same([...transfers.sessions()], [first, first, second])
+  transfer.end()
+  transfer.end()
+  t.equal(transfers.size, 2)
+  t.same([...transfers.sessions()], [first, second])
+  t.end()
+})
+
+t.test('stop refuses new transfers, aborts the others and waits until all have cleaned up', async (t) => {
+  const transfers = new Transfers()
+  const begun = [transfers.begin(newSessionId(), 'creator', nobody), transfers.begin(newSessionId(), 'creator', nobody)]
+  let stopped = 0
+  const stopping = [transfers.stop(), transfers.stop()].map((stop) => stop.then(() => { stopped += 1 }))
+  for (const { signal } of begun) t.match(signal.reason, { code: 'SERVER_STOPPING', retryAfter: 5 })
+  t.throws(() => transfers.begin(newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING', retryAfter: 5 })
+  for (const { end } of begun) {
+    await turn()
+    t.equal(stopped, 0)
+    end()
+  }
+  await turn()
+  t.equal(stopped, 2, 'every caller of stop is told')
+  if (stopped === 2) await Promise.all(stopping)
+})
+
+t.test('stop with nothing under way', async (t) => {
+  const transfers = new Transfers()
+  await transfers.stop()
+  t.throws(() => transfers.begin(newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING' })
+})
