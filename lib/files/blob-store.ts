@@ -1,0 +1,62 @@
+import type { Bytes } from '../crypto/bytes.js'
+import type { FileId, SessionId } from '../ids.js'
+
+/** Names one container: part `part` of a file. */
+export interface BlobKey {
+  readonly sessionId: SessionId
+  readonly fileId: FileId
+  readonly part: number
+}
+
+/**
+ * Where containers lie: opaque bytes under a key. It never sees a key of the cryptographic kind, nor a plaintext. Every
+ * store passes the same contract suite (test/files/blob-store-contract.ts).
+ */
+export interface BlobStore {
+  /**
+   * Begins a new blob. Called once for each container.
+   * @throws LocalSendError STORAGE_FULL
+   */
+  create (key: BlobKey): Promise<BlobWriter>
+
+  /**
+   * Opens a whole blob for reading.
+   * @throws LocalSendError CONTAINER_DAMAGED if there is none
+   */
+  open (key: BlobKey): Promise<BlobReader>
+
+  /** Removes a blob; one that is not there is no error. Readers that have it open may go on. */
+  remove (key: BlobKey): Promise<void>
+
+  /** Bytes that may still be stored, as far as the store knows; called before and during uploads. */
+  freeSpace (): Promise<number>
+
+  /** The sessions that blobs are stored for, and how many; called once at start. */
+  inventory (): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>>
+
+  /** Releases what the store itself holds. */
+  close (): Promise<void>
+}
+
+/** Appends to one new blob. */
+export interface BlobWriter {
+  /**
+   * Appends. Calls need not wait for each other and are kept in order; `bytes` must not change until the promise settles.
+   * @throws LocalSendError STORAGE_FULL
+   */
+  write (bytes: Uint8Array): Promise<void>
+  /** Ends a blob that is complete; to be called after the last write has settled. */
+  commit (): Promise<void>
+  /** Ends and removes the blob. Harmless after a commit that failed, and when called twice. */
+  abort (): Promise<void>
+}
+
+export interface BlobReader {
+  readonly size: number
+  /**
+   * Fills the whole of `target` from `position`; calls need not wait for each other.
+   * @throws LocalSendError CONTAINER_DAMAGED if the blob ends before
+   */
+  read (target: Bytes, position: number): Promise<void>
+  close (): Promise<void>
+}

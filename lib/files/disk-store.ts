@@ -1,0 +1,187 @@
+import { open, mkdir, readdir, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Bytes } from '../crypto/bytes.js'
+import { LocalSendError } from '../errors.js'
+import { isFileId, isSessionId, type SessionId } from '../ids.js'
+import type { BlobKey, BlobReader, BlobStore, BlobWriter } from './blob-store.js'
+import { lockFolder, type FolderLock } from './folder-lock.js'
+
+/** Our own folder inside UPLOAD_FOLDER: nothing else there is ever touched. */
+const SUBFOLDER = 'local-send'
+const BLOB_NAME = /^([0-9a-f]{8})-([0-9a-f]{32})-(0|[1-9]\d{0,9})\.lsf$/
+
+/** The one function that names files on disk: ids that passed their pattern, and a number. */
+const blobName = ({ sessionId, fileId, part }: BlobKey): string => `${sessionId}-${fileId}-${part}.lsf`
+
+/** Containers as files in one folder, which a lock keeps for one process. */
+export class DiskStore implements BlobStore {
+  readonly #folder: string
+  readonly #lock: FolderLock
+
+  private constructor (folder: string, lock: FolderLock) {
+    this.#folder = folder
+    this.#lock = lock
+  }
+
+  /**
+   * Opens the store, creating its folder where necessary.
+   * @param uploadFolder - UPLOAD_FOLDER
+   * @throws FolderInUseError if another process has it
+   */
+  static async open (uploadFolder: string): Promise<DiskStore> {
+    const folder = join(uploadFolder, SUBFOLDER)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return new DiskStore(folder, await lockFolder(folder))
+  }
+
+  async create (key: BlobKey): Promise<BlobWriter> {
+    const path = this.#path(key)
+    try {
+      return new DiskWriter(path, await open(path, 'wx', 0o600))
+    } catch (error) {
+      throw storageError(error)
+    }
+  }
+
+  async open (key: BlobKey): Promise<BlobReader> {
+    try {
+      const handle = await open(this.#path(key), 'r')
+      try {
+        return new DiskReader(handle, (await handle.stat()).size)
+      } catch (error) {
+        await handle.close()
+        throw error
+      }
+    } catch (error) {
+      throw isErrno(error, 'ENOENT') ? new LocalSendError('CONTAINER_DAMAGED', { cause: error }) : error
+    }
+  }
+
+  async remove (key: BlobKey): Promise<void> {
+    await rm(this.#path(key), { force: true })
+  }
+
+  async freeSpace (): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#folder)
+    return bavail * bsize
+  }
+
+  async inventory (): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>> {
+    const blobs = new Map<SessionId, BlobKey[]>()
+    for (const name of await readdir(this.#folder)) {
+      const [, sessionId, fileId, part] = BLOB_NAME.exec(name) ?? []
+      if (!isSessionId(sessionId) || !isFileId(fileId)) continue
+      const keys = blobs.get(sessionId) ?? []
+      keys.push({ sessionId, fileId, part: Number(part) })
+      blobs.set(sessionId, keys)
+    }
+    return blobs
+  }
+
+  async close (): Promise<void> {
+    await this.#lock.release()
+  }
+
+  #path (key: BlobKey): string {
+    return join(this.#folder, blobName(key))
+  }
+}
+
+interface Pending {
+  readonly bytes: Uint8Array
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** While one write is under way, what arrives meanwhile is gathered and written in one call. */
+class DiskWriter implements BlobWriter {
+  readonly #path: string
+  readonly #handle: FileHandle
+  #pending: Pending[] = []
+  #writing: Promise<void> | undefined
+  #closed = false
+
+  constructor (path: string, handle: FileHandle) {
+    this.#path = path
+    this.#handle = handle
+  }
+
+  async write (bytes: Uint8Array): Promise<void> {
+    const written = new Promise<void>((resolve, reject) => { this.#pending.push({ bytes, resolve, reject }) })
+    this.#writing ??= this.#writePending()
+    await written
+  }
+
+  async #writePending (): Promise<void> {
+    while (this.#pending.length > 0) {
+      const batch = this.#pending
+      this.#pending = []
+      try {
+        await writeFully(this.#handle, batch.map(({ bytes }) => bytes))
+        for (const { resolve } of batch) resolve()
+      } catch (error) {
+        for (const { reject } of batch) reject(storageError(error))
+      }
+    }
+    this.#writing = undefined
+  }
+
+  async commit (): Promise<void> {
+    await this.#writing
+    await this.#close()
+  }
+
+  async abort (): Promise<void> {
+    await this.#writing
+    await this.#close()
+    await rm(this.#path, { force: true })
+  }
+
+  async #close (): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#handle.close()
+  }
+}
+
+/** Appends all pieces; a write that took only some of the bytes (a nearly full disk, 2 GiB in one call) goes on behind them. */
+async function writeFully (handle: FileHandle, pieces: Uint8Array[]): Promise<void> {
+  let rest = pieces
+  while (rest.length > 0) {
+    const { bytesWritten } = await handle.writev(rest)
+    let skip = bytesWritten
+    rest = rest.flatMap((piece) => {
+      const taken = Math.min(skip, piece.length)
+      skip -= taken
+      return taken === piece.length ? [] : [piece.subarray(taken)]
+    })
+  }
+}
+
+class DiskReader implements BlobReader {
+  readonly #handle: FileHandle
+  readonly size: number
+
+  constructor (handle: FileHandle, size: number) {
+    this.#handle = handle
+    this.size = size
+  }
+
+  async read (target: Bytes, position: number): Promise<void> {
+    for (let filled = 0; filled < target.length;) {
+      const { bytesRead } = await this.#handle.read(target, filled, target.length - filled, position + filled)
+      if (bytesRead === 0) throw new LocalSendError('CONTAINER_DAMAGED', { cause: new Error('the blob is shorter than its record says') })
+      filled += bytesRead
+    }
+  }
+
+  async close (): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+const isErrno = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
+
+const storageError = (error: unknown): unknown =>
+  isErrno(error, 'ENOSPC', 'EDQUOT') ? new LocalSendError('STORAGE_FULL', { retryAfter: 60, cause: error }) : error

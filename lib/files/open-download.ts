@@ -1,0 +1,94 @@
+import type { Bytes } from '../crypto/bytes.js'
+import { chunkSpan, HEADER_SIZE, openContainer, plaintextSize, TAG_SIZE, type Expectations, type Opener } from '../crypto/container.js'
+import { LocalSendError } from '../errors.js'
+import type { BlobReader } from './blob-store.js'
+import type { Lane, Release } from './memory-budget.js'
+import type { ByteRange } from './ranges.js'
+
+interface Container {
+  readonly blob: BlobReader
+  readonly expected: Expectations
+  /** Bytes of plaintext, as the session's record says. */
+  readonly size: number
+  readonly lane: Lane
+}
+
+interface OpenedChunk {
+  readonly bytes: Bytes
+  readonly release: Release
+}
+
+/**
+ * Streams the plaintext bytes of a range out of a container: read, opened and yielded chunk by chunk, as many side by side as
+ * the lane has slots for. A chunk counts as in flight until the next one is asked for.
+ *
+ * @throws LocalSendError CONTAINER_DAMAGED, at the latest instead of the first chunk that is not as it was sealed
+ */
+export async function * openDownload (container: Container, range: ByteRange): AsyncGenerator<Bytes, void, undefined> {
+  const { blob, size, lane } = container
+  if (plaintextSize(blob.size) !== size) throw new LocalSendError('CONTAINER_DAMAGED')
+  const header = new Uint8Array(HEADER_SIZE)
+  await blob.read(header, 0)
+  const reader = new ChunkReader(blob, await openContainer(header, container.expected))
+  const { first, last, count, skip } = chunkSpan(range.start, range.end, size)
+  const underWay: Promise<OpenedChunk>[] = []
+  let next = first
+  const takeNext = (): Promise<OpenedChunk> | undefined => {
+    for (let release = slot(); release !== undefined; release = slot()) {
+      const chunk = reader.chunk(next, next === count - 1, release)
+      // Awaited in its turn; until then a failure must not count as unhandled.
+      chunk.catch(() => {})
+      underWay.push(chunk)
+      next += 1
+    }
+    return underWay.shift()
+  }
+  const slot = (): Release | undefined => next <= last ? lane.tryAcquire() : undefined
+
+  let from = skip
+  let rest = range.end - range.start
+  try {
+    for (let chunk = takeNext(); chunk !== undefined; chunk = takeNext()) {
+      const { bytes, release } = await chunk
+      try {
+        const piece = bytes.subarray(from, from + rest)
+        from = 0
+        rest -= piece.length
+        yield piece
+      } finally {
+        release()
+      }
+    }
+  } finally {
+    await Promise.all(underWay.map((chunk) => chunk.then(({ release }) => { release() }, () => {})))
+  }
+}
+
+/** Reads chunks into buffers that it uses again, since opening copies the ciphertext before it returns. */
+class ChunkReader {
+  readonly #blob: BlobReader
+  readonly #opener: Opener
+  readonly #buffers: Bytes[] = []
+
+  constructor (blob: BlobReader, opener: Opener) {
+    this.#blob = blob
+    this.#opener = opener
+  }
+
+  /** @param release - handed on with the chunk; called here only if the chunk fails */
+  async chunk (index: number, last: boolean, release: Release): Promise<OpenedChunk> {
+    const whole = this.#opener.chunkSize + TAG_SIZE
+    const position = HEADER_SIZE + index * whole
+    const buffer = this.#buffers.pop() ?? new Uint8Array(whole)
+    const ciphertext = last ? buffer.subarray(0, this.#blob.size - position) : buffer
+    try {
+      await this.#blob.read(ciphertext, position)
+      const plaintext = this.#opener.open(index, last, ciphertext)
+      this.#buffers.push(buffer)
+      return { bytes: await plaintext, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+}

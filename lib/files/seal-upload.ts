@@ -1,0 +1,72 @@
+import { cutChunks } from '../crypto/chunks.js'
+import type { Sealer } from '../crypto/container.js'
+import type { BlobWriter } from './blob-store.js'
+import { Checksum } from './checksum.js'
+import type { Lane, Release } from './memory-budget.js'
+import type { FileReservation } from './storage-quota.js'
+
+interface Upload {
+  readonly source: AsyncIterable<Uint8Array>
+  readonly sealer: Sealer
+  readonly writer: BlobWriter
+  readonly lane: Lane
+  readonly reservation: FileReservation
+  /** Called when sealing or writing fails: ends the source, which may be waiting for a slow sender. */
+  readonly abort: (reason: unknown) => void
+}
+
+/**
+ * Streams a plaintext into a container: cut, counted, sealed, written. Chunks are sealed and written side by side, as many as
+ * the lane has slots for, and in order; when no slot is free, the source is not read.
+ *
+ * @returns bytes and SHA-256 (lowercase hex) of the plaintext, once all of it has been written
+ */
+export async function sealUpload ({ source, sealer, writer, lane, reservation, abort }: Upload): Promise<{ size: number, sha256: string }> {
+  const checksum = new Checksum()
+  const writes = new OrderedWrites(writer, abort)
+  let size = 0
+  writes.add(Promise.resolve(sealer.header), () => {})
+  try {
+    for await (const { index, last, bytes } of cutChunks(source, sealer.chunkSize)) {
+      await reservation.take(bytes.length)
+      const release = await lane.acquire()
+      size += bytes.length
+      // Sealing copies the bytes before it returns, so that the chunker may reuse its one buffer.
+      writes.add(sealer.seal(index, last, bytes), release)
+      checksum.update(bytes)
+    }
+  } catch (error) {
+    // What is under way is written before the caller closes the blob.
+    await writes.settled().catch(() => {})
+    throw error
+  }
+  await writes.settled()
+  return { size, sha256: checksum.digest() }
+}
+
+/** Hands results to a writer in the order in which they were announced, not in that in which they are ready. */
+class OrderedWrites {
+  readonly #writer: BlobWriter
+  readonly #abort: (reason: unknown) => void
+  #turn: Promise<unknown> = Promise.resolve()
+  #written: Promise<unknown> = Promise.resolve()
+
+  constructor (writer: BlobWriter, abort: (reason: unknown) => void) {
+    this.#writer = writer
+    this.#abort = abort
+  }
+
+  /** @param release - called when the result has been written, or could not be */
+  add (result: Promise<Uint8Array>, release: Release): void {
+    const turn = Promise.all([result, this.#turn]).then(([bytes]) => ({ written: this.#writer.write(bytes) }))
+    const written = turn.then((begun) => begun.written).finally(release)
+    this.#turn = turn
+    this.#written = Promise.all([this.#written, written])
+    this.#written.catch(this.#abort)
+  }
+
+  /** Waits until all results have been written; throws the first failure. */
+  async settled (): Promise<void> {
+    await this.#written
+  }
+}

@@ -1,0 +1,119 @@
+import { LocalSendError } from '../errors.js'
+import type { SessionId } from '../ids.js'
+
+/** Bytes that an upload writes between two looks at the disk. */
+const STEP = 16 * 2 ** 20
+
+export interface QuotaLimits {
+  readonly maxFileSize: number
+  readonly maxSessionSize: number
+  readonly maxStorage: number
+  readonly minFreeSpace: number
+}
+
+/**
+ * What is stored and what is about to be, by session and in all: uploads reserve room here before they write, and what is
+ * removed gives it back. Counts bytes of plaintext, and never more of them than have arrived: of several uploads under way at
+ * once, none is refused for what another has not sent.
+ */
+export class StorageQuota {
+  readonly #limits: QuotaLimits
+  readonly #freeSpace: () => Promise<number>
+  readonly #sessions = new Map<SessionId, number>()
+  #total = 0
+
+  /** @param freeSpace - bytes free on the disk */
+  constructor (limits: QuotaLimits, freeSpace: () => Promise<number>) {
+    this.#limits = limits
+    this.#freeSpace = freeSpace
+  }
+
+  /**
+   * Refuses an upload that cannot succeed, before a byte of it is read.
+   * @param expected - bytes that will certainly come; 0 if unknown
+   * @throws LocalSendError SESSION_SIZE_EXCEEDED, STORAGE_FULL
+   */
+  async check (sessionId: SessionId, expected: number): Promise<void> {
+    this.#checkLimits(sessionId, expected)
+    await this.#checkDisk(expected)
+  }
+
+  /** Begins the count of one file. */
+  file (sessionId: SessionId): FileReservation {
+    return new FileReservation(this.#limits.maxFileSize, {
+      reserve: (bytes) => { this.#reserve(sessionId, bytes) },
+      checkDisk: (bytes) => this.#checkDisk(bytes),
+      release: (bytes) => { this.release(sessionId, bytes) }
+    })
+  }
+
+  /** Gives back what a removed file, or a file that did not come to be, had reserved. */
+  release (sessionId: SessionId, bytes: number): void {
+    const rest = (this.#sessions.get(sessionId) ?? 0) - bytes
+    if (rest > 0) this.#sessions.set(sessionId, rest)
+    else this.#sessions.delete(sessionId)
+    this.#total -= bytes
+  }
+
+  /** Bytes stored and reserved in all. */
+  get total (): number {
+    return this.#total
+  }
+
+  #reserve (sessionId: SessionId, bytes: number): void {
+    this.#checkLimits(sessionId, bytes)
+    this.#sessions.set(sessionId, (this.#sessions.get(sessionId) ?? 0) + bytes)
+    this.#total += bytes
+  }
+
+  #checkLimits (sessionId: SessionId, bytes: number): void {
+    if ((this.#sessions.get(sessionId) ?? 0) + bytes > this.#limits.maxSessionSize) throw new LocalSendError('SESSION_SIZE_EXCEEDED')
+    if (this.#total + bytes > this.#limits.maxStorage) throw storageFull()
+  }
+
+  async #checkDisk (bytes: number): Promise<void> {
+    if (await this.#freeSpace() - bytes < this.#limits.minFreeSpace) throw storageFull()
+  }
+}
+
+interface Account {
+  reserve (bytes: number): void
+  release (bytes: number): void
+  checkDisk (bytes: number): Promise<void>
+}
+
+/** The room that one file takes while it grows; it stays taken unless the reservation is cancelled. */
+export class FileReservation {
+  readonly #maxFileSize: number
+  readonly #account: Account
+  #reserved = 0
+  /** The disk has been looked at for the file up to this size. */
+  #looked = 0
+
+  constructor (maxFileSize: number, account: Account) {
+    this.#maxFileSize = maxFileSize
+    this.#account = account
+  }
+
+  /**
+   * Takes room for bytes that have arrived.
+   * @throws LocalSendError FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, STORAGE_FULL
+   */
+  async take (bytes: number): Promise<void> {
+    const size = this.#reserved + bytes
+    if (size > this.#maxFileSize) throw new LocalSendError('FILE_TOO_LARGE', { detail: `The limit is ${this.#maxFileSize} bytes.` })
+    this.#account.reserve(bytes)
+    this.#reserved = size
+    if (size <= this.#looked) return
+    this.#looked = size + STEP
+    await this.#account.checkDisk(bytes)
+  }
+
+  /** The file did not come to be. */
+  cancel (): void {
+    this.#account.release(this.#reserved)
+    this.#reserved = 0
+  }
+}
+
+const storageFull = (): LocalSendError => new LocalSendError('STORAGE_FULL', { retryAfter: 60 })
