@@ -1,0 +1,61 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { Config } from './lib/config.js'
+import { version } from './lib/version.js'
+import authPlugin from './plugins/auth.js'
+import configPlugin from './plugins/config.js'
+import connectionPlugin from './plugins/connection.js'
+import errorsPlugin from './plugins/errors.js'
+import filesPlugin from './plugins/files.js'
+import multipartPlugin from './plugins/multipart.js'
+import openapiPlugin from './plugins/openapi.js'
+import rateLimitPlugin from './plugins/rate-limit.js'
+import requestBodiesPlugin from './plugins/request-bodies.js'
+import securityHeadersPlugin from './plugins/security-headers.js'
+import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import filesRoutes from './routes/files.js'
+import healthRoutes from './routes/health.js'
+import joinsRoutes from './routes/joins.js'
+import sessionRoutes from './routes/session.js'
+
+/** Bytes of a JSON body; a multipart body has limits of its own. */
+const BODY_LIMIT = 16 * 1024
+/** Milliseconds without a byte in either direction after which a connection is closed. */
+const IDLE_CONNECTION = 120_000
+
+export interface AppOptions extends SessionsOptions {
+  readonly logger?: FastifyServerOptions['logger']
+}
+
+/** Builds the application: plugins, then routes. It does not listen. */
+export async function buildApp (config: Config, { logger = false, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger,
+    bodyLimit: BODY_LIMIT,
+    connectionTimeout: IDLE_CONNECTION,
+    trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
+    genReqId: () => crypto.randomUUID(),
+    // The connection plugin says it in the catalogue's words.
+    return503OnClosing: false
+  })
+  app.removeContentTypeParser('text/plain')
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+
+  await app.register(connectionPlugin)
+  await app.register(configPlugin, { config })
+  await app.register(errorsPlugin)
+  await app.register(securityHeadersPlugin)
+  await app.register(sessionsPlugin, sessions)
+  await app.register(filesPlugin)
+  await app.register(authPlugin)
+  await app.register(rateLimitPlugin)
+  await app.register(requestBodiesPlugin)
+  await app.register(multipartPlugin)
+  await app.register(openapiPlugin, { version })
+
+  await app.register(healthRoutes, { version })
+  await app.register(sessionRoutes, { prefix: '/api/session' })
+  await app.register(joinsRoutes, { prefix: '/api/session' })
+  await app.register(filesRoutes, { prefix: '/api/session' })
+  return app
+}

@@ -1,0 +1,62 @@
+import { STATUS_CODES } from 'node:http'
+import fp from 'fastify-plugin'
+import type { FastifyError, FastifyReply } from 'fastify'
+import { isLocalSendError, LocalSendError, type ErrorCode } from '../lib/errors.js'
+
+/** The body of every error answer. */
+export interface ErrorBody {
+  readonly statusCode: number
+  readonly code: ErrorCode
+  readonly error: string
+  readonly message: string
+}
+
+export const errorBody = ({ statusCode, code, message }: LocalSendError): ErrorBody =>
+  ({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
+
+/** What the framework and its plugins throw, in terms of the catalogue. */
+const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_NOT_FOUND: 'NOT_FOUND'
+}
+
+/** One form for all errors, from one catalogue (lib/errors.ts). What is not in it is logged and answered as INTERNAL. */
+export default fp((app) => {
+  app.setErrorHandler((error, request, reply) => {
+    const known = toCatalogue(error)
+    if (known.statusCode >= 500) request.log.error({ err: error }, known.message)
+    else request.log.debug({ err: error }, known.message)
+    return send(reply, known)
+  })
+  app.setNotFoundHandler((_request, reply) => send(reply, new LocalSendError('NOT_FOUND')))
+  return Promise.resolve()
+}, { name: 'errors' })
+
+function send (reply: FastifyReply, error: LocalSendError): FastifyReply {
+  if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter)
+  return reply.code(error.statusCode).header('cache-control', 'no-store').send(errorBody(error))
+}
+
+function toCatalogue (error: unknown): LocalSendError {
+  if (isLocalSendError(error)) return error
+  if (!isFastifyError(error)) return new LocalSendError('INTERNAL', { cause: error })
+  if (error.validation !== undefined) return new LocalSendError('INVALID_REQUEST', { detail: describe(error), cause: error })
+  const code = FRAMEWORK_CODES[error.code]
+  if (code !== undefined) return new LocalSendError(code, { cause: error })
+  // Malformed JSON, an empty body, a Content-Length that is not true: whatever else the framework blames the request for.
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) return new LocalSendError('INVALID_REQUEST', { cause: error })
+  return new LocalSendError('INTERNAL', { cause: error })
+}
+
+/** Names the field, never its value: it may be a password. */
+function describe ({ validation, validationContext }: FastifyError): string {
+  const [first] = validation ?? []
+  const field = first?.instancePath.slice(1).replaceAll('/', '.')
+  const where = [validationContext, field].filter((part) => part !== undefined && part !== '').join(' ')
+  return `In ${where}: ${first?.message ?? 'not valid'}.`
+}
+
+const isFastifyError = (error: unknown): error is FastifyError =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string'

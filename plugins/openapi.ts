@@ -1,0 +1,74 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+import type { FastifySchema, RouteOptions } from 'fastify'
+import { sharedSchemas } from '../routes/schemas.js'
+import type { Access } from './auth.js'
+
+const DESCRIPTION = `Hand a file to somebody with nothing but a session id, a verification code and a password.
+
+Create a session, give those three to the other side, who joins with them; then both may upload, list and download. The answers to
+create and join hold a token, for \`Authorization: Bearer\`; they also set it as a cookie, so that a page of this server, this one
+included, needs to do nothing further. Where both are sent, the token counts.
+
+Sessions of the kind described here are *managed*: the server knows the password and encrypts. Errors have the form
+\`{statusCode, code, error, message}\`; the codes are stable.`
+
+const TAGS = [
+  { name: 'session', description: 'Create, look at and end a session' },
+  { name: 'join', description: 'Become a participant' },
+  { name: 'files', description: 'Upload, list, download and delete' },
+  { name: 'health', description: 'For load balancers and monitors' }
+]
+
+const OPENED_BY: Readonly<Record<Access, ReadonlyArray<Record<string, string[]>>>> = {
+  anyone: [],
+  attempt: [{ token: [] }],
+  participant: [{ token: [] }, { creatorCookie: [] }, { joinerCookie: [] }],
+  creator: [{ token: [] }, { creatorCookie: [] }]
+}
+
+/** The OpenAPI document, made from the routes' schemas, at /openapi.json, and a page to try every call at /docs. */
+export default fp<{ version: string }>(async (app, { version }) => {
+  for (const schema of sharedSchemas) app.addSchema(schema)
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Local Send', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/', description: 'This server' }],
+      tags: TAGS,
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: 'The token that create or join gave' },
+          creatorCookie: { type: 'apiKey', in: 'cookie', name: 'local_send_creator', description: 'Set by create' },
+          joinerCookie: { type: 'apiKey', in: 'cookie', name: 'local_send_joiner', description: 'Set by join' }
+        }
+      }
+    },
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => typeof json['$id'] === 'string' ? json['$id'] : `def-${index}` },
+    transform: ({ schema, url, route }) => ({ schema: documented(schema, route), url })
+  })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    // Without upgrade-insecure-requests: over plain HTTP from another machine the page would load nothing.
+    staticCSP: "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self' data:; form-action 'self'; frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'",
+    uiConfig: { docExpansion: 'list', tryItOutEnabled: true, persistAuthorization: false, withCredentials: true, displayRequestDuration: true }
+  })
+  app.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, () => app.swagger())
+}, { name: 'openapi', dependencies: ['auth', 'rate-limit'] })
+
+/** A route's schema with who may call it, and the multipart body that its handler reads itself. */
+function documented (schema: FastifySchema, route: RouteOptions): FastifySchema {
+  const security = OPENED_BY[route.config?.access ?? 'anyone']
+  return { ...schema, security, ...(schema.consumes?.includes('multipart/form-data') && { body: UPLOAD_BODY }) }
+}
+
+const UPLOAD_BODY = {
+  type: 'object',
+  required: ['file'],
+  properties: {
+    sha256: { type: 'string', pattern: '^[0-9A-Fa-f]{64}$', description: 'What the SHA-256 of the next file must be; stands before it' },
+    file: { type: 'array', items: { type: 'string', format: 'binary' }, description: 'The files' }
+  }
+}

@@ -1,0 +1,41 @@
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import fp from 'fastify-plugin'
+import type { FastifyRequest, RouteOptions } from 'fastify'
+import { LocalSendError } from '../lib/errors.js'
+
+/** How tightly a route is limited for callers without a token; `false`: not at all (health checks). */
+export type LimitClass = 'create' | 'join' | false
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    limit?: LimitClass
+  }
+}
+
+/**
+ * Requests are counted by participant where there is a valid token, by address otherwise (an IPv6 address by its /64): a made-up
+ * token must not give a stranger a count of his own.
+ */
+export default fp(async (app) => {
+  const { config } = app
+  const strangerMax = { create: config.RATE_LIMIT_CREATE, join: config.RATE_LIMIT_JOIN }
+
+  // Before @fastify/rate-limit, whose own hook reads what this one writes.
+  app.addHook('onRoute', (route: RouteOptions) => {
+    const limit = route.config?.limit
+    if (limit === undefined) return
+    route.config = { ...route.config, rateLimit: limit === false ? false : { max: strangerMax[limit], keyGenerator: byAddress } }
+  })
+
+  await app.register(rateLimit, {
+    global: true,
+    hook: 'onRequest',
+    timeWindow: config.RATE_LIMIT_WINDOW * 1000,
+    max: (request) => request.caller === null ? config.RATE_LIMIT_ANONYMOUS : config.RATE_LIMIT_TOKEN,
+    keyGenerator: (request) => request.caller === null ? byAddress(request) : `participant ${request.caller.session.id} ${request.caller.id}`,
+    cache: 50_000,
+    errorResponseBuilder: (_request, { ttl }) => new LocalSendError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
+  })
+}, { name: 'rate-limit', dependencies: ['config', 'auth'] })
+
+const byAddress = (request: FastifyRequest): string => `address ${normalizeIP(request.ip)}`

@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Tells a client that waits for `100 Continue` to send its body; to be called before a streamed body is read. */
+    askForBody (): void
+  }
+  interface FastifyContextConfig {
+    /** `streamed`: the handler reads the body itself, and asks for it when nothing speaks against it any more. */
+    body?: 'streamed'
+  }
+}
+
+/** Answers of requests whose client waits for `100 Continue`. */
+const waiting = new WeakMap<IncomingMessage, ServerResponse>()
+/** Milliseconds for which the rest of a refused body is read, so that the client can read the answer. */
+const LINGER = 5000
+
+/**
+ * What HTTP/1.1 asks of a server that takes large bodies (RFC 9110, section 10.1.1; RFC 9112, section 9.6): a body announced by
+ * `Expect: 100-continue` is asked for only when the request has not been refused already, and the rest of a refused body is
+ * read for a while, since closing at once would reset the connection and lose the answer.
+ */
+export default fp((app) => {
+  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    waiting.set(request, response)
+    app.routing(request, response)
+  })
+  app.decorateRequest('askForBody', askForBody)
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    if (request.routeOptions.config.body !== 'streamed') request.askForBody()
+    done(null, payload)
+  })
+
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (reply.statusCode < 400 || request.raw.complete || typeof payload !== 'string') {
+      done(null, payload)
+      return
+    }
+    if (waiting.has(request.raw)) {
+      // Whether the client sends the body all the same is its choice: only a new connection is certain to be in step.
+      void reply.header('connection', 'close')
+      done(null, payload)
+      return
+    }
+    void reply.header('content-length', Buffer.byteLength(payload))
+    done(null, Readable.from(withDrain(payload, request.raw), { objectMode: false }))
+  })
+  return Promise.resolve()
+}, { name: 'request-bodies', dependencies: ['auth'] })
+
+function askForBody (this: FastifyRequest): void {
+  waiting.get(this.raw)?.writeContinue()
+  waiting.delete(this.raw)
+}
+
+/** The answer at once, its end only when the rest of the request has been read, or time is up. */
+async function * withDrain (payload: string, request: IncomingMessage): AsyncGenerator<string, void> {
+  yield payload
+  const timer = setTimeout(() => { request.socket.destroy() }, LINGER)
+  request.unpipe()
+  request.resume()
+  await finished(request, { writable: false }).catch(() => {})
+  clearTimeout(timer)
+}

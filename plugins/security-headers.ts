@@ -1,0 +1,23 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import fp from 'fastify-plugin'
+
+/** Headers that tell browsers what not to do, and, where the operator wants it, which other pages may call the API. */
+export default fp(async (app) => {
+  await app.register(helmet, {
+    // HSTS is for whoever ends TLS: this server does not know whether all of its host speaks HTTPS.
+    strictTransportSecurity: false,
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
+    referrerPolicy: { policy: 'no-referrer' }
+  })
+  const { CORS_ORIGIN: origin } = app.config
+  if (origin.length > 0) {
+    await app.register(cors, {
+      origin: [...origin],
+      methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'range', 'if-range'],
+      exposedHeaders: ['content-disposition', 'content-range', 'accept-ranges', 'etag', 'repr-digest', 'retry-after', 'x-request-id'],
+      maxAge: 600
+    })
+  }
+}, { name: 'security-headers', dependencies: ['config'] })

@@ -1,0 +1,37 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { unlimitedErrorAnswers } from './schemas.js'
+
+const Health = Type.Object({
+  status: Type.Literal('ok'),
+  version: Type.String(),
+  uptime: Type.Number({ description: 'Seconds since the server started' })
+}, { description: 'The server runs' })
+const Alive = Type.Object({ status: Type.Literal('ok') }, { description: 'It is so' })
+
+/** Whether the process lives, and whether it should be sent requests. */
+const health: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { version }) => {
+  const config = { access: 'anyone', limit: false } as const
+  const errors = unlimitedErrorAnswers()
+
+  app.get('/health', {
+    config,
+    schema: { tags: ['health'], operationId: 'health', summary: 'Status, version and uptime', response: { 200: Health, ...errors } }
+  }, () => ({ status: 'ok' as const, version, uptime: process.uptime() }))
+
+  app.get('/health/live', {
+    config,
+    schema: { tags: ['health'], operationId: 'live', summary: 'The process runs', response: { 200: Alive, ...errors } }
+  }, () => ({ status: 'ok' as const }))
+
+  app.get('/health/ready', {
+    config,
+    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes requests and its folder can be used', response: { 200: Alive, ...errors } }
+  }, async () => {
+    await app.blobs.freeSpace()
+    return { status: 'ok' as const }
+  })
+  return Promise.resolve()
+}
+
+export default health

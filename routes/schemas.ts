@@ -1,0 +1,161 @@
+/** The forms of requests and answers (protocol local-send/1, section 4): types, validation and OpenAPI from one place. */
+
+import { Type, type TSchema } from 'typebox'
+import { ERRORS, type ErrorCode } from '../lib/errors.js'
+import * as ids from '../lib/ids.js'
+
+const strict = { additionalProperties: false }
+
+const SessionId = Type.Unsafe<ids.SessionId>(Type.String({ pattern: ids.SESSION_ID_PATTERN, description: 'Session id, 8 lowercase hex digits', examples: ['a1b2c3d4'] }))
+const JoinId = Type.Unsafe<ids.JoinId>(Type.String({ pattern: ids.JOIN_ID_PATTERN, description: 'Id of a join attempt, 16 lowercase hex digits' }))
+const FileId = Type.Unsafe<ids.FileId>(Type.String({ pattern: ids.FILE_ID_PATTERN, description: 'File id, 32 lowercase hex digits' }))
+const VerificationCode = Type.String({ pattern: '^[0-9]{6}$', description: 'Admits a joiner to an attempt; it is not the password', examples: ['123456'] })
+const PublicKey = Type.String({ pattern: '^04[0-9a-f]{128}$', description: 'SPAKE2 share: an uncompressed point of P-256, 130 lowercase hex digits' })
+const ReceivedPublicKey = Type.String({ pattern: '^[0-9a-f]{130}$', description: 'SPAKE2 share: an uncompressed point of P-256, 130 lowercase hex digits' })
+const Confirmation = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SPAKE2 confirmation, 64 lowercase hex digits' })
+const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the file, as sha256sum prints it' })
+const Token = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'Bearer token; shown once' })
+const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC' })
+const Kind = Type.Enum(['managed', 'end-to-end'])
+const Bytes = Type.Integer({ minimum: 0, description: 'Bytes' })
+const Password = Type.String({
+  minLength: 1,
+  maxLength: 1024,
+  format: 'password',
+  description: '8 to 1024 bytes of UTF-8, no control characters',
+  examples: ['correct horse battery staple']
+})
+
+export const SessionParams = Type.Object({ id: SessionId })
+export const JoinParams = Type.Object({ id: SessionId, join_id: JoinId })
+export const FileParams = Type.Object({ id: SessionId, file_id: FileId })
+
+export const Limits = Type.Object({
+  max_file_size: Bytes,
+  max_session_size: Bytes,
+  max_files: Type.Integer(),
+  max_joiners: Type.Integer(),
+  max_downloads: Type.Union([Type.Integer(), Type.Null()], { description: 'Downloads of each file; null: any number' })
+}, { description: 'What this session accepts' })
+
+export const CreateBody = Type.Object({
+  kind: Type.Optional(Type.Literal('managed', { description: 'The server encrypts' })),
+  password: Password,
+  max_joiners: Type.Optional(Type.Integer({ minimum: 1, description: 'How many may join; 1 unless set' })),
+  expires_in: Type.Optional(Type.Integer({ minimum: 1, description: 'Seconds until the session ends at the latest', examples: [3600] })),
+  max_downloads: Type.Optional(Type.Integer({ minimum: 1, description: 'How often each file may be downloaded' }))
+}, strict)
+
+export const Created = Type.Object({
+  session_id: SessionId,
+  verification_code: VerificationCode,
+  public_key: PublicKey,
+  status: Type.Literal('created'),
+  kind: Kind,
+  role: Type.Literal('creator'),
+  token: Token,
+  expires_at: Time,
+  limits: Limits,
+  password_advice: Type.Optional(Type.String({ description: 'What would make the password stronger, if it is weak' }))
+}, { description: 'The session' })
+
+export const JoinBody = Type.Object({
+  verification_code: VerificationCode,
+  password: Type.Optional(Password),
+  public_key: Type.Optional(ReceivedPublicKey)
+}, {
+  ...strict,
+  description: 'With `password`, with both, or with `public_key` alone: SPAKE2, where the password stays with the joiner.',
+  examples: [{ verification_code: '123456', password: 'correct horse battery staple' }]
+})
+
+export const Joined = Type.Object({
+  session_id: SessionId,
+  status: Type.Literal('joined'),
+  kind: Kind,
+  role: Type.Literal('joiner'),
+  token: Token,
+  expires_at: Time,
+  limits: Limits,
+  public_key: Type.Optional(PublicKey),
+  confirmation: Type.Optional(Confirmation)
+}, { description: 'Joined: the token opens the session' })
+
+export const Pending = Type.Object({
+  join_id: JoinId,
+  status: Type.Literal('pending'),
+  kind: Kind,
+  token: Token,
+  public_key: PublicKey
+}, { description: 'The server\'s share; the token opens this attempt only' })
+
+export const ConfirmBody = Type.Object({ confirmation: Confirmation }, strict)
+export const Confirmed = Type.Object({ status: Type.Literal('joined'), confirmation: Confirmation }, { description: 'Joined' })
+export const Unlocked = Type.Object({ verification_code: VerificationCode }, { description: 'The new code' })
+export const Closed = Type.Object({ status: Type.Literal('closed') }, { description: 'The session is over' })
+
+export const Status = Type.Object({
+  session_id: SessionId,
+  status: Type.Enum(['created', 'joined', 'locked']),
+  kind: Kind,
+  role: Type.Enum(['creator', 'joiner']),
+  participants: Type.Array(Type.Object({
+    role: Type.Enum(['creator', 'joiner']),
+    joined_at: Time
+  })),
+  expires_at: Time,
+  limits: Limits
+}, { description: 'The state of the session' })
+
+export const File = Type.Object({
+  file_id: FileId,
+  filename: Type.String(),
+  content_type: Type.String({ description: 'As found in the content' }),
+  size: Bytes,
+  sha256: Sha256,
+  uploaded_by: Type.Enum(['creator', 'joiner']),
+  uploaded_at: Time,
+  state: Type.Literal('ready'),
+  offset: Type.Integer({ minimum: 0, description: 'Bytes received' })
+})
+
+export const Uploaded = Type.Object({ files: Type.Array(File) }, { description: 'What was stored' })
+
+export const FileListQuery = Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Files of one page' })),
+  cursor: Type.Optional(Type.String({ pattern: ids.FILE_ID_PATTERN, description: '`next_cursor` of the page before' }))
+}, strict)
+
+export const FileList = Type.Object({
+  files: Type.Array(File),
+  next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page' })
+}, { description: 'A page of files' })
+
+export const DownloadHeaders = Type.Object({
+  range: Type.Optional(Type.String({ description: 'One range of bytes', examples: ['bytes=0-1048575'] })),
+  'if-range': Type.Optional(Type.String({ description: 'The ETag that the range belongs to' }))
+})
+
+const ErrorAnswer = Type.Object({
+  statusCode: Type.Integer(),
+  code: Type.String({ description: 'Stable code of the catalogue, docs/errors.md' }),
+  error: Type.String(),
+  message: Type.String({ description: 'What happened and what to do' })
+}, { $id: 'Error' })
+
+export const sharedSchemas: readonly TSchema[] = [ErrorAnswer]
+
+/** The error answers of a call: its own codes, by status, beside those that any call can give. */
+export const errorAnswers = (...own: ErrorCode[]): Record<string, TSchema> =>
+  describeErrors([...own, 'TOO_MANY_REQUESTS', 'SERVER_STOPPING', 'INTERNAL'])
+
+/** Those of a call without limits. */
+export const unlimitedErrorAnswers = (): Record<string, TSchema> => describeErrors(['SERVER_STOPPING', 'INTERNAL'])
+
+function describeErrors (codes: readonly ErrorCode[]): Record<string, TSchema> {
+  return Object.fromEntries(codes.map((code) => {
+    const { status } = ERRORS[code]
+    const meanings = codes.filter((other) => ERRORS[other].status === status).map((other) => `\`${other}\`: ${ERRORS[other].message}`)
+    return [String(status), Type.Ref('Error', { description: meanings.join('\n\n') })]
+  }))
+}

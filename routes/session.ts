@@ -1,0 +1,96 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { toHex } from '../lib/crypto/bytes.js'
+import { adviseOnPassword } from '../lib/sessions/password-advice.js'
+import { presentSession, presentStatus } from './presenters.js'
+import { Closed, CreateBody, Created, errorAnswers, SessionParams, Status, Unlocked } from './schemas.js'
+
+/** A session from create to close. */
+const session: FastifyPluginAsyncTypebox = async (app) => {
+  app.post('/create', {
+    config: { access: 'anyone', limit: 'create' },
+    schema: {
+      tags: ['session'],
+      operationId: 'create',
+      summary: 'Create a session',
+      description: 'The answer\'s token, which is also set as a cookie, makes the caller the creator. Give the session id, the verification code and the password to whoever may join.',
+      body: CreateBody,
+      response: { 201: Created, ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'SERVER_BUSY', 'SERVER_FULL') }
+    }
+  }, async (request, reply) => {
+    const { password, max_joiners: maxJoiners, max_downloads: maxDownloads, expires_in: seconds } = request.body
+    const expiresIn = seconds === undefined ? undefined : seconds * 1000
+    const { session, token, share } = await app.sessions.create({ password, maxJoiners, maxDownloads, expiresIn }, request.clientSignal)
+    const advice = adviseOnPassword(password)
+    return reply.code(201).setSessionCookie(session.id, 'creator', token).send({
+      ...presentSession(session),
+      verification_code: session.verificationCode,
+      public_key: toHex(share),
+      status: 'created',
+      role: 'creator',
+      token,
+      ...(advice !== undefined && { password_advice: advice })
+    })
+  })
+
+  app.get('/:id/status', {
+    config: { access: 'participant' },
+    schema: {
+      tags: ['session'],
+      operationId: 'status',
+      summary: 'State of a session',
+      params: SessionParams,
+      response: { 200: Status, ...errorAnswers('UNAUTHORIZED', 'JOIN_PENDING') }
+    }
+  }, (request) => {
+    const { session, role } = request.participant()
+    return presentStatus(session, role)
+  })
+
+  app.post('/:id/unlock', {
+    config: { access: 'creator' },
+    schema: {
+      tags: ['session'],
+      operationId: 'unlock',
+      summary: 'Get a new verification code',
+      description: 'Forgives joins that failed by a wrong code. Those that failed behind a right code are never forgiven.',
+      params: SessionParams,
+      response: { 200: Unlocked, ...errorAnswers('UNAUTHORIZED', 'JOIN_PENDING', 'CREATOR_ONLY', 'CROSS_ORIGIN', 'SESSION_LOCKED', 'SESSION_CLOSED') }
+    }
+  }, async (request) => ({ verification_code: await app.sessions.unlock(request.params.id) }))
+
+  app.post('/:id/leave', {
+    config: { access: 'participant' },
+    schema: {
+      tags: ['session'],
+      operationId: 'leave',
+      summary: 'Give up one\'s token',
+      description: 'Takes the caller\'s token away; keys and files that he has he keeps. A session whose creator has left goes on until it expires.',
+      params: SessionParams,
+      response: { 204: Type.Null({ description: 'Left' }), ...errorAnswers('UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED') }
+    }
+  }, async (request, reply) => {
+    const { session, id, role } = request.participant()
+    await app.sessions.leave(session.id, id)
+    return reply.code(204).clearSessionCookie(session.id, role).send(null)
+  })
+
+  app.post('/:id/close', {
+    config: { access: 'creator' },
+    schema: {
+      tags: ['session'],
+      operationId: 'close',
+      summary: 'End a session',
+      description: 'Forgets the key, ends all transfers and removes the files.',
+      params: SessionParams,
+      response: { 200: Closed, ...errorAnswers('UNAUTHORIZED', 'JOIN_PENDING', 'CREATOR_ONLY', 'CROSS_ORIGIN') }
+    }
+  }, async (request, reply) => {
+    const { session, role } = request.participant()
+    await app.sessions.close(session.id)
+    return reply.clearSessionCookie(session.id, role).send({ status: 'closed' })
+  })
+  return Promise.resolve()
+}
+
+export default session

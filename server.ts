@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './app.js'
+import { ConfigError, readConfig, type Config } from './lib/config.js'
+import { FolderInUseError } from './lib/files/folder-lock.js'
+
+/** Milliseconds that closing may take before the process ends all the same. */
+const CLOSE_DELAY = 10_000
+/** At level trace, @fastify/multipart logs the headers of every upload, and Fastify the bytes of a request that is not HTTP. */
+const REDACTED = ['busboyOptions.headers', 'err.rawPacket']
+const PRETTY = { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } } }
+
+try {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  await serve(readConfig(process.env))
+} catch (error) {
+  // What the operator can mend is said in one sentence; anything else is a fault of the program and shows where.
+  const mendable = error instanceof ConfigError || error instanceof FolderInUseError || isListenError(error)
+  process.stderr.write(`local-send cannot start: ${mendable ? error.message : String(error instanceof Error ? error.stack : error)}\n`)
+  process.exitCode = 1
+}
+
+async function serve (config: Config): Promise<void> {
+  const app = await buildApp(config, { logger: { level: config.LOG_LEVEL, redact: REDACTED, ...(forPeople(config) && PRETTY) } })
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT })
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  closeWithGrace({ delay: CLOSE_DELAY, logger: app.log }, async ({ signal, err }) => {
+    if (err !== undefined) app.log.error({ err }, 'stopping after an error that nobody handled')
+    else app.log.info({ signal }, 'stopping')
+    await app.close()
+  })
+}
+
+/** Whether a developer reads the log. An installation for production does not have the package for that. */
+function forPeople ({ NODE_ENV }: Config): boolean {
+  if (NODE_ENV !== 'development' || !process.stdout.isTTY) return false
+  try {
+    return import.meta.resolve('pino-pretty') !== ''
+  } catch {
+    return false
+  }
+}
+
+function isListenError (error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && ['listen', 'mkdir', 'open'].includes(String(error.syscall))
+}

@@ -1,0 +1,77 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { launch, type Browser } from 'puppeteer-core'
+import type { Test } from 'tap'
+
+const run = promisify(execFile)
+
+/** Where Debian puts them; the variables are for machines that have them elsewhere. */
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
+
+/** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
+const SERVICES = {
+  chromium: { probe: [CHROMIUM, '--version'], remedy: 'install chromium, or name it in CHROMIUM' },
+  httpx: { probe: [PYTHON, '-c', 'import httpx'], remedy: 'install python3 and python3-httpx, or name a Python that has httpx in PYTHON' },
+  registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
+} as const
+
+export type Service = keyof typeof SERVICES
+
+/**
+ * Whether a service is there. Where it is not, the test has been told so: passed over by name on a developer's machine, failed
+ * under CI=true, where nothing may be left out silently.
+ */
+export async function needs (t: Test, service: Service): Promise<boolean> {
+  const { probe: [program, ...args], remedy } = SERVICES[service]
+  try {
+    await run(program, args)
+    return true
+  } catch {
+    const message = `${service} is missing: ${remedy}`
+    if (process.env['CI'] === 'true') t.fail(message)
+    else t.pass(`left out: ${t.name}`, { skip: message })
+    return false
+  }
+}
+
+/** Chromium with an empty profile; both are gone when the test ends. */
+export async function startBrowser (t: Test, ...args: string[]): Promise<Browser> {
+  const userDataDir = await mkdtemp(join(tmpdir(), 'local-send-chromium-'))
+  t.teardown(() => rm(userDataDir, { recursive: true, force: true, maxRetries: 5 }))
+  const browser = await launch({
+    executablePath: CHROMIUM,
+    userDataDir,
+    headless: true,
+    args: [
+      // The pages are our own, and containers seldom allow the sandbox.
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...args
+    ]
+  })
+  t.teardown(() => browser.close())
+  return browser
+}
+
+/** Milliseconds within which a download of a test is over. */
+const DOWNLOAD_TIMEOUT = 20_000
+
+/** The path of the file of this name, as soon as the browser has the whole of it: until then it goes by another name. */
+export async function downloaded (folder: string, name: string): Promise<string> {
+  const deadline = Date.now() + DOWNLOAD_TIMEOUT
+  while (!(await readdir(folder)).includes(name)) {
+    if (Date.now() > deadline) throw new Error(`no ${name} among the downloads: ${(await readdir(folder)).join(', ')}`)
+    await setTimeout(50)
+  }
+  return join(folder, name)
+}

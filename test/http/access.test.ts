@@ -1,0 +1,149 @@
+import t from 'tap'
+import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
+import { toHex } from '../../lib/crypto/bytes.js'
+import { call, createSession, form, joinSession, PASSWORD, randomContent, uploadFile, type CallOptions, type TestSession } from '../helpers/client.js'
+import { startServer } from '../helpers/server.js'
+
+/**
+ * Every operation of the OpenAPI document × who calls × the state of the session. An operation without a request here, or with a
+ * kind of access that is not in the table, fails: a new route cannot be forgotten.
+ */
+
+type Access = 'anyone' | 'attempt' | 'participant' | 'creator'
+type Who = 'nobody' | 'stranger' | 'pending' | 'joiner' | 'creator'
+
+interface Operation {
+  readonly method: string
+  readonly path: string
+  readonly operationId: string
+  readonly access: Access
+}
+
+interface Target {
+  readonly session: TestSession
+  readonly joinId: string
+  readonly fileId: string
+}
+
+const REFUSED: Record<Exclude<Access, 'anyone'>, Partial<Record<Who, string>>> = {
+  attempt: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT', creator: '403 NOT_YOUR_ATTEMPT' },
+  participant: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING' },
+  creator: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING', joiner: '403 CREATOR_ONLY' }
+}
+
+const share = toHex(joinerShare(passwordElement(new Uint8Array(32).fill(7))).share)
+
+/** A request of each operation that is right in everything but, perhaps, its caller; and what a caller who may gets. */
+const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => CallOptions }> = {
+  health: { allowed: 200 },
+  live: { allowed: 200 },
+  ready: { allowed: 200 },
+  create: { allowed: 201, request: () => ({ body: { password: PASSWORD } }) },
+  join: { allowed: 202, request: ({ session }) => ({ body: { verification_code: session.code, public_key: share } }) },
+  // The pending attempt of this test does not know the password.
+  confirm: { allowed: 401, request: () => ({ body: { confirmation: '00'.repeat(32) } }) },
+  status: { allowed: 200 },
+  unlock: { allowed: 200 },
+  upload: { allowed: 201, request: () => ({ body: form({ content: randomContent(2 ** 18 + 1) }) }) },
+  files: { allowed: 200 },
+  download: { allowed: 200 },
+  'download-head': { allowed: 200 },
+  deleteFile: { allowed: 204 },
+  leave: { allowed: 204 },
+  close: { allowed: 200 }
+}
+
+const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const
+
+interface Document {
+  readonly paths: Record<string, Partial<Record<typeof METHODS[number], { operationId: string, security?: Array<Record<string, string[]>> }>>>
+}
+
+async function operationsOf (origin: string): Promise<Operation[]> {
+  const { paths } = await (await fetch(`${origin}/openapi.json`)).json() as Document
+  return Object.entries(paths).flatMap(([path, item]) => METHODS.flatMap((method) => {
+    const operation = item[method]
+    return operation === undefined ? [] : [{ method: method.toUpperCase(), path, operationId: operation.operationId, access: accessOf(operation.security ?? []) }]
+  }))
+}
+
+function accessOf (security: Array<Record<string, string[]>>): Access {
+  const schemes = security.flatMap((scheme) => Object.keys(scheme)).sort().join()
+  const known: Record<string, Access> = { '': 'anyone', token: 'attempt', 'creatorCookie,token': 'creator', 'creatorCookie,joinerCookie,token': 'participant' }
+  const access = known[schemes]
+  if (access === undefined) throw new Error(`unknown access: ${schemes}`)
+  return access
+}
+
+async function send (origin: string, operation: Operation, target: Target, token: string | undefined): Promise<string> {
+  const path = operation.path.replace('{id}', target.session.id).replace('{join_id}', target.joinId).replace('{file_id}', target.fileId)
+  const options = REQUESTS[operation.operationId]?.request?.(target) ?? {}
+  return (await call(`${origin}${path}`, { method: operation.method, token, ...options })).summary
+}
+
+async function beginJoin (session: TestSession): Promise<{ joinId: string, token: string }> {
+  const { body } = await call(`${session.url}/join`, { method: 'POST', body: { verification_code: session.code, public_key: share } })
+  return { joinId: String(body['join_id']), token: String(body['token']) }
+}
+
+t.test('every operation, by everyone', async (t) => {
+  const { origin } = await startServer(t, { MAX_JOIN_ATTEMPTS: '10' })
+  const operations = await operationsOf(origin)
+  t.same(operations.map(({ operationId }) => operationId).sort(), Object.keys(REQUESTS).sort(), 'the table knows every operation')
+  const stranger = (await createSession(origin)).token
+
+  for (const operation of operations) {
+    const session = await createSession(origin, { max_joiners: 2 })
+    const joiner = await joinSession(session)
+    const pending = await beginJoin(session)
+    const tokens: Record<Who, string | undefined> = { nobody: undefined, stranger, pending: pending.token, joiner, creator: session.token }
+    for (const [who, token] of Object.entries(tokens) as Array<[Who, string | undefined]>) {
+      const own = who === 'joiner' ? joiner : session.token
+      const { file_id: fileId } = await uploadFile(session, own, randomContent(10))
+      const refused = operation.access === 'anyone' ? undefined : REFUSED[operation.access][who]
+      const allowed = REQUESTS[operation.operationId]?.allowed ?? 0
+      // An answer to HEAD has no body, so no code.
+      const expected = operation.method === 'HEAD' && refused !== undefined ? refused.slice(0, 3) : refused ?? String(allowed)
+      const got = await send(origin, operation, { session, joinId: pending.joinId, fileId }, token)
+      t.equal(got === '401 JOIN_REFUSED' ? '401' : got, expected, `${operation.operationId} by ${who}`)
+    }
+  }
+})
+
+for (const state of ['closed', 'expired'] as const) {
+  t.test(`every operation on a session that is ${state}`, async (t) => {
+    let now = Date.now()
+    const { origin } = await startServer(t, {}, { clock: () => now })
+    const session = await createSession(origin, { max_joiners: 2 })
+    const joiner = await joinSession(session)
+    const pending = await beginJoin(session)
+    const { file_id: fileId } = await uploadFile(session, session.token, randomContent(10))
+    if (state === 'closed') await call(`${session.url}/close`, { method: 'POST', token: session.token })
+    else now += 3_600_000
+
+    for (const operation of await operationsOf(origin)) {
+      for (const token of [undefined, pending.token, joiner, session.token]) {
+        const got = await send(origin, operation, { session, joinId: pending.joinId, fileId }, token)
+        const expected = operation.operationId === 'join'
+          ? '404 SESSION_NOT_FOUND'
+          : operation.access === 'anyone' ? String(REQUESTS[operation.operationId]?.allowed) : operation.method === 'HEAD' ? '401' : '401 UNAUTHORIZED'
+        t.equal(got, expected, operation.operationId)
+      }
+    }
+  })
+}
+
+t.test('a locked session: nobody joins, those who are in stay in', async (t) => {
+  const { origin } = await startServer(t)
+  for (const operation of await operationsOf(origin)) {
+    const session = await createSession(origin, { max_joiners: 2 })
+    const joiner = await joinSession(session)
+    const { file_id: fileId } = await uploadFile(session, joiner, randomContent(10))
+    const wrong = session.code === '000000' ? '000001' : '000000'
+    for (let i = 0; i < 5; i++) await call(`${session.url}/join`, { method: 'POST', body: { verification_code: wrong, public_key: share } })
+    if (operation.access === 'attempt') continue
+
+    const got = await send(origin, operation, { session, joinId: '0'.repeat(16), fileId }, operation.access === 'creator' ? session.token : joiner)
+    t.equal(got, operation.operationId === 'join' ? '423 SESSION_LOCKED' : String(REQUESTS[operation.operationId]?.allowed), operation.operationId)
+  }
+})
