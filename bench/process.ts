@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { transform } from 'esbuild'
+import { atExit } from './cleanup.js'
+
+/** Clock ticks a second of /proc/PID/stat (USER_HZ), 100 wherever Node runs. */
+const TICKS = 100
+/** Milliseconds until a server that does not start, or does not end, is given up. */
+const PATIENCE = 20_000
+const ERROR_LEVEL = 50
+
+/** A server in a process of its own. */
+export interface Server {
+  /** `http://127.0.0.1:PORT` */
+  readonly origin: string
+  /** CPU seconds of all its threads since it started, in the kernel too. */
+  cpuSeconds (): Promise<number>
+  /** Bytes: the largest resident set since it started, or since {@link Server.forgetPeak}. */
+  peakMemory (): Promise<number>
+  /** Has the peak counted anew, from what is resident now. */
+  forgetPeak (): Promise<void>
+  stop (): Promise<void>
+}
+
+interface Program {
+  /** For messages. */
+  readonly name: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * Starts a Fastify server that logs JSON, and waits until it listens.
+ * @throws Error if it ends before
+ */
+export async function startServer ({ name, args, cwd, env }: Program): Promise<Server> {
+  const child = spawn(process.execPath, args, { cwd, env: { NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  atExit(() => { child.kill('SIGKILL') })
+  const ended = once(child, 'exit')
+  const origin = await Promise.race([
+    listening(createInterface({ input: child.stdout })),
+    ended.then(() => { throw new Error(`${name} ended before it listened.`) }),
+    delay(PATIENCE, undefined, { ref: false }).then(() => { throw new Error(`${name} does not start.`) })
+  ])
+  const proc = `/proc/${child.pid ?? 'self'}`
+  return {
+    origin,
+    async cpuSeconds () {
+      const stat = await readFile(`${proc}/stat`, 'latin1')
+      // utime and stime are the fields 14 and 15; the second, the program's name, may hold spaces.
+      const [utime, stime] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13)
+      return (Number(utime) + Number(stime)) / TICKS
+    },
+    async peakMemory () {
+      const kib = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`${proc}/status`, 'latin1'))?.[1]
+      return Number(kib) * 1024
+    },
+    async forgetPeak () {
+      await writeFile(`${proc}/clear_refs`, '5')
+    },
+    async stop () {
+      child.kill('SIGTERM')
+      await Promise.race([ended, delay(PATIENCE, undefined, { ref: false })])
+      child.kill('SIGKILL')
+      await ended
+    }
+  }
+}
+
+/** The address out of the line that Fastify logs; errors that a server logs, then or later, are shown. */
+async function listening (lines: AsyncIterable<string> & NodeJS.EventEmitter): Promise<string> {
+  return await new Promise((resolve) => {
+    lines.on('line', (line: string) => {
+      const { msg, level } = logged(line)
+      const origin = /^Server listening at (http:\S+)$/.exec(msg)?.[1]
+      if (origin !== undefined) resolve(origin)
+      if (level >= ERROR_LEVEL) process.stderr.write(`${line}\n`)
+    })
+  })
+}
+
+function logged (line: string): { msg: string, level: number } {
+  const entry: unknown = JSON.parse(line)
+  if (typeof entry !== 'object' || entry === null) return { msg: '', level: 0 }
+  return { msg: 'msg' in entry ? String(entry.msg) : '', level: 'level' in entry ? Number(entry.level) : 0 }
+}
+
+/**
+ * Starts `contenders/NAME.ts`. Its types are taken off here and its code handed to a bare Node: a loader inside the measured
+ * process would count towards its memory.
+ */
+export async function startContender (name: string, env: Readonly<Record<string, string>>): Promise<Server> {
+  const source = await readFile(join(import.meta.dirname, 'contenders', `${name}.ts`), 'utf8')
+  const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
+  return await startServer({ name, args: ['--input-type=module', '--eval', code], cwd: import.meta.dirname, env })
+}
