@@ -6,11 +6,12 @@ import { fromHex } from '../lib/crypto/bytes.js'
 import { LocalSendError } from '../lib/errors.js'
 import { requestedRange } from '../lib/files/ranges.js'
 import type { StoredFile } from '../lib/sessions/session.js'
+import { pageOfFiles } from '../lib/sessions/session-files.js'
 import { presentFile } from './presenters.js'
 import { DownloadHeaders, errorAnswers, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
 
-/** Bytes of a multipart body that are certainly not file content may be this many for each file, and no more. */
-const MULTIPART_OVERHEAD = 64 * 1024
+/** What boundaries, headers and fields of a multipart body may take: with less, a body of many small files would be refused for its length. */
+const MULTIPART_OVERHEAD = 2 ** 20
 
 const DownloadErrors = errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'DOWNLOADS_USED_UP', 'RANGE_NOT_SATISFIABLE', 'CONTAINER_DAMAGED', 'SERVER_BUSY')
 
@@ -48,10 +49,8 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, (request) => {
     const { limit = 100, cursor } = request.query
-    const { files: all } = request.participant().session
-    const start = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1
-    const page = all.slice(start, start + limit)
-    return { files: page.map(presentFile), next_cursor: start + limit < all.length ? page.at(-1)?.id ?? null : null }
+    const { files, next } = pageOfFiles(request.participant().session, limit, Number(cursor ?? 0))
+    return { files: files.map(presentFile), next_cursor: next?.toString() ?? null }
   })
 
   app.head('/:id/download/:file_id', {

@@ -1,7 +1,7 @@
 /** Records of the service in the form in which the API shows them. */
 
 import type { Static } from 'typebox'
-import type { SessionLimits, SessionRecord, StoredFile } from '../lib/sessions/session.js'
+import type { NewFile, SessionLimits, SessionRecord } from '../lib/sessions/session.js'
 import { expiresAt, statusOf } from '../lib/sessions/session.js'
 import type { File, Limits, Status } from './schemas.js'
 
@@ -33,7 +33,7 @@ export const presentStatus = (session: SessionRecord, role: 'creator' | 'joiner'
   ]
 })
 
-export const presentFile = (file: StoredFile): Static<typeof File> => ({
+export const presentFile = (file: NewFile): Static<typeof File> => ({
   file_id: file.id,
   filename: file.name,
   content_type: file.contentType,

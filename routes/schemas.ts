@@ -123,7 +123,7 @@ export const Uploaded = Type.Object({ files: Type.Array(File) }, { description: 
 
 export const FileListQuery = Type.Object({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Files of one page' })),
-  cursor: Type.Optional(Type.String({ pattern: ids.FILE_ID_PATTERN, description: '`next_cursor` of the page before' }))
+  cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: '`next_cursor` of the page before' }))
 }, strict)
 
 export const FileList = Type.Object({

@@ -4,7 +4,7 @@ import { LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
 import { newFileId } from '../new-ids.js'
 import type { Caller, Sessions } from '../sessions/sessions.js'
-import type { SessionRecord, StoredFile } from '../sessions/session.js'
+import type { NewFile, SessionRecord, StoredFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
 import type { BlobReader, BlobStore } from './blob-store.js'
 import { checkType, detectType, SNIFFED_BYTES, type TypePolicy } from './file-types.js'
@@ -65,9 +65,9 @@ export class Files {
    * @throws LocalSendError NO_FILE, FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, TOO_MANY_FILES, FILE_TYPE_NOT_ALLOWED, CHECKSUM_MISMATCH,
    *   STORAGE_FULL, SERVER_BUSY, SESSION_CLOSED, SERVER_STOPPING, and whatever `incoming` throws
    */
-  async upload ({ session, role, id }: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly StoredFile[]> {
+  async upload ({ session, role, id }: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
     const transfer = this.#sessions.transfers.begin(session.id, id, client)
-    const stored: StoredFile[] = []
+    const stored: NewFile[] = []
     let lane: Lane | undefined
     try {
       await this.#sessions.stillIn(session.id, id)
@@ -192,7 +192,7 @@ export class Files {
   }
 
   /** Removes the blobs of files; one that cannot be removed keeps its room and does not keep the others. */
-  async #remove (sessionId: SessionId, files: readonly StoredFile[]): Promise<void> {
+  async #remove (sessionId: SessionId, files: readonly NewFile[]): Promise<void> {
     const failures: unknown[] = []
     for (const { id, size, parts } of files) {
       try {

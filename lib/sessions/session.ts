@@ -51,6 +51,8 @@ export interface Confirmations {
 
 export interface StoredFile {
   readonly id: FileId
+  /** Place in the list; counts from 1 and is not given out again when a file is deleted, so that pages continue behind it. */
+  readonly number: number
   readonly name: string
   readonly contentType: string
   /** Bytes of plaintext. */
@@ -66,6 +68,9 @@ export interface StoredFile {
   /** Downloads that are complete or under way; they count against `limits.maxDownloads`. */
   readonly downloads: number
 }
+
+/** A file that has no place in the list yet. */
+export type NewFile = Omit<StoredFile, 'number'>
 
 export type ParticipantId = JoinId | 'creator'
 
@@ -96,6 +101,8 @@ export interface SessionRecord {
   /** Failures behind a right code (password, share, confirmation): never forgiven. */
   readonly wrongPasswords: number
   readonly files: readonly StoredFile[]
+  /** How many files there have ever been: the last `number`. */
+  readonly filesAdded: number
   readonly secrets: SessionSecrets
 }
 

@@ -8,7 +8,7 @@ import { newSessionId } from '../new-ids.js'
 import type { PasswordStretching } from './password-stretching.js'
 import { addFiles, giveBackDownload, removeFile, reserveDownload } from './session-files.js'
 import * as state from './session.js'
-import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord, StoredFile } from './session.js'
+import type { Changed, NewFile, ParticipantId, Role, SessionLimits, SessionRecord, StoredFile } from './session.js'
 import type { SessionStore } from './store.js'
 import { findHolder, hashToken, newToken, newVerificationCode, type IssuedToken } from './tokens.js'
 import type { Transfers } from './transfers.js'
@@ -124,6 +124,7 @@ export class Sessions {
       wrongCodes: 0,
       wrongPasswords: 0,
       files: [],
+      filesAdded: 0,
       secrets
     }
   }
@@ -209,7 +210,7 @@ export class Sessions {
    * Adds the files of one upload, all or none.
    * @throws LocalSendError SESSION_CLOSED, TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
    */
-  async addFiles (id: SessionId, files: readonly StoredFile[]): Promise<void> {
+  async addFiles (id: SessionId, files: readonly NewFile[]): Promise<void> {
     const outcome = await this.change(id, (record) => addFiles(record, files))
     if (outcome === 'too-many') throw new LocalSendError('TOO_MANY_FILES')
     if (outcome === 'too-large') throw new LocalSendError('SESSION_SIZE_EXCEEDED')

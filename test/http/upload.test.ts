@@ -239,6 +239,30 @@ t.test('only its uploader and the creator delete a file', async (t) => {
   t.same(await left(server, session), { blobs: 0, files: 0 })
 })
 
+t.test('a page goes on behind a file that was deleted meanwhile', async (t) => {
+  const { origin } = await startServer(t)
+  const session = await createSession(origin)
+  const ids: string[] = []
+  for (let i = 0; i < 4; i++) ids.push((await uploadFile(session, session.token, randomContent(1))).file_id)
+  const list = async (query: string): Promise<{ ids: string[], next: unknown }> => {
+    const { body } = await call(`${session.url}/files?${query}`, { token: session.token })
+    return { ids: (body['files'] as Array<{ file_id: string }>).map(({ file_id: id }) => id), next: body['next_cursor'] }
+  }
+  const first = await list('limit=2')
+  t.same(first.ids, ids.slice(0, 2))
+  await call(`${session.url}/files/${ids[1] ?? ''}`, { method: 'DELETE', token: session.token })
+  await call(`${session.url}/files/${ids[3] ?? ''}`, { method: 'DELETE', token: session.token })
+  const added = await uploadFile(session, session.token, randomContent(1))
+  t.same(await list(`limit=2&cursor=${String(first.next)}`), { ids: [ids[2], added.file_id], next: null })
+})
+
+t.test('thousands of small files fit into one request, near the limit of the session', async (t) => {
+  const { origin } = await startServer(t, { MAX_FILE_SIZE: '1KB', MAX_SESSION_SIZE: '1000KB' })
+  const session = await createSession(origin)
+  const files = Array.from({ length: 1000 }, () => ({ content: randomContent(1000), name: 'a name that takes room '.repeat(6) }))
+  t.equal((await call(`${session.url}/upload`, { method: 'POST', token: session.token, body: form(...files) })).status, 201)
+})
+
 t.test('the list comes in pages', async (t) => {
   const { origin } = await startServer(t)
   const session = await createSession(origin)
@@ -251,5 +275,6 @@ t.test('the list comes in pages', async (t) => {
     cursor = body['next_cursor'] as string | null
   } while (cursor !== null)
   t.same(names, ['0', '1', '2', '3', '4'])
+  t.equal((await call(`${session.url}/files?cursor=${'0'.repeat(32)}`, { token: session.token })).summary, '400 INVALID_REQUEST')
   t.equal((await call(`${session.url}/files?limit=0`, { token: session.token })).summary, '400 INVALID_REQUEST')
 })

@@ -35,6 +35,7 @@ export const newRecord = ({ limits, ...changes }: Changes = {}): SessionRecord =
   wrongCodes: 0,
   wrongPasswords: 0,
   files: [],
+  filesAdded: 0,
   secrets: {
     contentKey: randomBytes(32),
     element: { w: randomBytes(32), wM: randomBytes(65), wN: randomBytes(65) },
@@ -48,6 +49,7 @@ export const newJoiner = (id: JoinId = newJoinId()): SessionRecord['joiners'][nu
 
 export const newFile = (size = 10, id: FileId = newFileId()): StoredFile => ({
   id,
+  number: 1,
   name: 'file.bin',
   contentType: 'application/octet-stream',
   size,

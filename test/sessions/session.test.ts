@@ -207,7 +207,7 @@ t.test('who leaves takes nothing with him but his place', (t) => {
 })
 
 t.test('files are added all or none', (t) => {
-  const record = newRecord({ files: [newFile(1000)] })
+  const record = newRecord({ files: [newFile(1000)], filesAdded: 4 })
   const cases: Array<[sizes: number[], outcome: string]> = [
     [[], 'added'], [[1000, 1000], 'added'], [[2000], 'added'], [[2001], 'too-large'], [[1000, 1001], 'too-large'], [[0, 0], 'added'], [[0, 0, 0], 'too-many'], [[5000, 0, 0], 'too-many']
   ]
@@ -215,7 +215,8 @@ t.test('files are added all or none', (t) => {
     const files = sizes.map((size) => newFile(size))
     const changed = addFiles(record, files)
     t.equal(changed.outcome, outcome, sizes.join())
-    t.same(changed.record.files, outcome === 'added' ? [...record.files, ...files] : record.files, sizes.join())
+    t.same(changed.record.files, outcome === 'added' ? [...record.files, ...files.map((file, i) => ({ ...file, number: 5 + i }))] : record.files, sizes.join())
+    t.equal(changed.record.filesAdded, outcome === 'added' ? 4 + files.length : 4, sizes.join())
   }
   t.end()
 })
