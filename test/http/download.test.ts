@@ -175,7 +175,9 @@ t.test('a reader that stops holds no more than its share, and releases it', asyn
     return response
   }))
   t.equal((await download(url, session.token)).bytes.length, 40 * 2 ** 20, 'others are served meanwhile')
-  t.equal(server.app.sessions.transfers.size, 3)
+  // The server learns that its last bytes were sent after the client has read them.
+  while (server.app.sessions.transfers.size > 3) await delay(10)
+  t.equal(server.app.sessions.transfers.size, 3, 'those that stopped are still there')
   for (const response of stalled) response.destroy()
   while (server.app.sessions.transfers.size > 0) await delay(10)
   const all = await Promise.all(Array.from({ length: 8 }, () => download(url, session.token)))

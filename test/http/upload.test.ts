@@ -39,7 +39,7 @@ t.test('what is refused, with which code, and that nothing of it stays', async (
   const cases: Record<string, [string, () => Promise<Answer>]> = {
     'over MAX_FILE_SIZE': ['413 FILE_TOO_LARGE', () => upload(session, form({ content: big }))],
     'one good file, then one over MAX_FILE_SIZE': ['413 FILE_TOO_LARGE', () => upload(session, form({ content: half }, { content: big }))],
-    'together over MAX_SESSION_SIZE, seen by Content-Length': ['413 SESSION_SIZE_EXCEEDED', () => upload(session, form(...Array.from({ length: 5 }, () => ({ content: half }))))],
+    'together over MAX_SESSION_SIZE, seen by Content-Length': ['413 SESSION_SIZE_EXCEEDED', () => upload(session, form(...Array.from({ length: 7 }, () => ({ content: half }))))],
     'more files than MAX_FILES': ['413 TOO_MANY_FILES', () => upload(session, form(...Array.from({ length: 4 }, () => ({ content: new Uint8Array(9) }))))],
     'wrong sha256': ['422 CHECKSUM_MISMATCH', () => upload(session, form({ content: half, sha256: sha256(half) }, { content: half, sha256: wrongSha }))],
     'sha256 that is none': ['400 INVALID_REQUEST', () => upload(session, form({ content: half, sha256: 'abc' }))],
