@@ -20,7 +20,7 @@ export interface LocalSend {
 /** @param folder - the server's working folder: no `.env` lies there, and its uploads go there */
 export async function startLocalSend (folder: string): Promise<LocalSend> {
   const env = { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB' }
-  const server = await startServer({ name: 'Local Send', args: [SERVER], cwd: folder, env })
+  const server = await startServer({ name: 'Local Send', args: ['--max-semi-space-size=2', SERVER], cwd: folder, env })
   const create = await call(`${server.origin}/api/session/create`, 'POST', { 'content-type': 'application/json' }, JSON.stringify({ password: 'absent-mango-river' }))
   const session = `${server.origin}/api/session/${textAt(create, 'session_id')}`
   const headers = { authorization: `Bearer ${textAt(create, 'token')}` }

@@ -1,4 +1,4 @@
-import { addAbortSignal, Readable } from 'node:stream'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { createSealer } from '../crypto/container.js'
 import { LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
@@ -11,6 +11,7 @@ import { checkType, detectType, SNIFFED_BYTES, type TypePolicy } from './file-ty
 import type { Lane, MemoryBudget } from './memory-budget.js'
 import { safeFileName } from './names.js'
 import { openDownload } from './open-download.js'
+import { PacedReadable } from './paced-readable.js'
 import type { ByteRange } from './ranges.js'
 import { sealUpload } from './seal-upload.js'
 import type { StorageQuota } from './storage-quota.js'
@@ -150,9 +151,10 @@ export class Files {
       chunks = openDownload({ blob, expected, size: file.size, lane }, range)
       const { source } = await splitHead(chunks)
       transfer.signal.throwIfAborted()
-      const stream = Readable.from(notify(source, () => { complete = true }), { objectMode: false })
+      const stream = new PacedReadable(source, transfer.signal)
+      stream.once('end', () => { complete = true })
       stream.once('close', () => { release().catch(this.#onError) })
-      return addAbortSignal(transfer.signal, stream)
+      return stream
     } catch (error) {
       await release()
       throw transfer.signal.aborted ? transfer.signal.reason : error
@@ -207,9 +209,3 @@ export class Files {
 }
 
 type SealedFile = Pick<StoredFile, 'id' | 'name' | 'contentType' | 'size' | 'sha256' | 'parts'>
-
-/** The same stream; calls back when all of it has been read. */
-async function * notify <Piece> (stream: AsyncIterable<Piece>, onEnd: () => void): AsyncGenerator<Piece, void> {
-  yield * stream
-  onEnd()
-}

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LocalSendError } from '../errors.js'
 
-/** Chunks that one transfer may have in flight at most, however much memory is free. */
-const MAX_PER_TRANSFER = 8
+/** Chunks that one transfer may have in flight at most, however much memory is free: one for each of libuv's threads, one on its way. */
+const MAX_PER_TRANSFER = 5
 /** Milliseconds that a transfer waits for its first slot. */
 const ADMISSION_TIMEOUT = 10_000
 

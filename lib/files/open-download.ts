@@ -2,6 +2,7 @@ import type { Bytes } from '../crypto/bytes.js'
 import { chunkSpan, HEADER_SIZE, openContainer, plaintextSize, TAG_SIZE, type Expectations, type Opener } from '../crypto/container.js'
 import { LocalSendError } from '../errors.js'
 import type { BlobReader } from './blob-store.js'
+import { discard } from './discard.js'
 import type { Lane, Release } from './memory-budget.js'
 import type { ByteRange } from './ranges.js'
 
@@ -20,7 +21,8 @@ interface OpenedChunk {
 
 /**
  * Streams the plaintext bytes of a range out of a container: read, opened and yielded chunk by chunk, as many side by side as
- * the lane has slots for. A chunk counts as in flight until the next one is asked for.
+ * the lane has slots for. A chunk counts as in flight until the next one is asked for; then its memory is given back, and what
+ * was yielded of it is no longer valid.
  *
  * @throws LocalSendError CONTAINER_DAMAGED, at the latest instead of the first chunk that is not as it was sealed
  */
@@ -55,6 +57,7 @@ export async function * openDownload (container: Container, range: ByteRange): A
         from = 0
         rest -= piece.length
         yield piece
+        discard(bytes)
       } finally {
         release()
       }

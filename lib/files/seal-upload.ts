@@ -1,7 +1,9 @@
+import type { Bytes } from '../crypto/bytes.js'
 import { cutChunks } from '../crypto/chunks.js'
 import type { Sealer } from '../crypto/container.js'
 import type { BlobWriter } from './blob-store.js'
 import { Checksum } from './checksum.js'
+import { discard } from './discard.js'
 import type { Lane, Release } from './memory-budget.js'
 import type { FileReservation } from './storage-quota.js'
 
@@ -25,7 +27,8 @@ export async function sealUpload ({ source, sealer, writer, lane, reservation, a
   const checksum = new Checksum()
   const writes = new OrderedWrites(writer, abort)
   let size = 0
-  writes.add(Promise.resolve(sealer.header), () => {})
+  // The sealer goes on using its header.
+  writes.add(Promise.resolve(sealer.header.slice()), () => {})
   try {
     for await (const { index, last, bytes } of cutChunks(source, sealer.chunkSize)) {
       await reservation.take(bytes.length)
@@ -56,10 +59,16 @@ class OrderedWrites {
     this.#abort = abort
   }
 
-  /** @param release - called when the result has been written, or could not be */
-  add (result: Promise<Uint8Array>, release: Release): void {
-    const turn = Promise.all([result, this.#turn]).then(([bytes]) => ({ written: this.#writer.write(bytes) }))
-    const written = turn.then((begun) => begun.written).finally(release)
+  /**
+   * @param result - its memory is given back when it has been written
+   * @param release - called when the result has been written, or could not be
+   */
+  add (result: Promise<Bytes>, release: Release): void {
+    const turn = Promise.all([result, this.#turn]).then(([bytes]) => ({ bytes, written: this.#writer.write(bytes) }))
+    const written = turn.then(async ({ bytes, written }) => {
+      await written
+      discard(bytes)
+    }).finally(release)
     this.#turn = turn
     this.#written = Promise.all([this.#written, written])
     this.#written.catch(this.#abort)

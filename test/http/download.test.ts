@@ -184,6 +184,18 @@ t.test('a reader that stops holds no more than its share, and releases it', asyn
   t.ok(all.every(({ bytes }) => bytes.length === 40 * 2 ** 20), 'all slots are back')
 })
 
+t.test('a slow reader gets every byte: no chunk is given up before it was sent', async (t) => {
+  const { session, content, url } = await setUp(t, 20 * 2 ** 20)
+  const request = get(url, { headers: { authorization: `Bearer ${session.token}` } })
+  const [response] = await once(request, 'response') as [IncomingMessage]
+  const pieces: Uint8Array[] = []
+  for await (const piece of response) {
+    pieces.push(piece as Uint8Array)
+    if (pieces.length % 32 === 0) await delay(20)
+  }
+  t.equal(sha256(Buffer.concat(pieces)), sha256(content))
+})
+
 t.test('max_downloads is exact under concurrent downloads, and a broken one does not count', async (t) => {
   const { server, session, url } = await setUp(t, 30 * 2 ** 20, {}, { max_downloads: 1 })
   const request = get(url, { headers: { authorization: `Bearer ${session.token}` } })

@@ -2,10 +2,8 @@ import t from 'tap'
 import { adviseOnPassword } from '../../lib/sessions/password-advice.js'
 
 t.test('weak passwords get advice', (t) => {
-  for (const password of ['password', '12345678', 'qwertyuiop', 'aaaaaaaaaaaaaaaa', 'P@ssw0rd1', 'abcdefgh', '']) {
-    const advice = adviseOnPassword(password) ?? ''
-    t.match(advice, /^This password is easy to guess; three or more random words are better\./, password)
-    t.notMatch(advice, / {2}|undefined|null/, password)
+  for (const password of ['password', '12345678', 'qwertyuiop', 'aaaaaaaaaaaaaaaa', 'P@ssw0rd1', 'abcdefgh', 'Summer2024!', 'elizabeth1', '']) {
+    t.match(adviseOnPassword(password), /^This password is easy to guess; three or more random words are better\.$/, password)
   }
   t.end()
 })
@@ -15,7 +13,8 @@ t.test('strong passwords get none', (t) => {
   t.end()
 })
 
-t.test('a long password is judged by its beginning, quickly', (t) => {
+t.test('a long password is judged by its beginning', (t) => {
+  t.ok(adviseOnPassword('a'.repeat(40) + 'vq8#Lw2!pR'), 'what stands behind it does not count')
   const passwords = {
     letters: 'x7'.repeat(500),
     repeated: 'password'.repeat(125),
@@ -24,12 +23,8 @@ t.test('a long password is judged by its beginning, quickly', (t) => {
     'lone surrogates': '\ud83d'.repeat(1000),
     'an emoji cut in two': 'a'.repeat(39) + '😀'.repeat(500)
   }
-  adviseOnPassword('the dictionaries are loaded')
   for (const [name, password] of Object.entries(passwords)) {
-    const start = performance.now()
-    adviseOnPassword(password)
-    const ms = performance.now() - start
-    t.ok(ms < 1000, `${name}: ${Math.round(ms)} ms`)
+    t.equal(adviseOnPassword(password), adviseOnPassword(password.slice(0, 40)), name)
   }
   t.end()
 })
