@@ -14,7 +14,8 @@ export class PacedReadable extends Readable {
     this.#source = source
   }
 
-  override pipe <Destination extends NodeJS.WritableStream> (destination: Destination): Destination {
+  override pipe <Destination extends NodeJS.WritableStream> (destination: Destination, { end = true } = {}): Destination {
+    if (end) this.once('end', () => { destination.end() })
     this.#send(destination).then(() => {
       this.push(null)
       this.resume()
@@ -27,7 +28,6 @@ export class PacedReadable extends Readable {
       if (this.destroyed) return
       await written(destination, piece)
     }
-    destination.end()
   }
 
   override _read (): void {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
-import { get, type IncomingMessage } from 'node:http'
+import { Agent, get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, sha256, uploadFile, type TestSession, type UploadedFile } from '../helpers/client.js'
@@ -91,6 +92,23 @@ t.test('an empty file, whole and by range', async (t) => {
   t.equal(whole.status, 200)
   t.equal(whole.headers.get('content-length'), '0')
   t.equal((await download(url, session.token, { range: 'bytes=0-0' })).status, 416)
+})
+
+t.test('the connection of a finished download serves the next request', async (t) => {
+  const { session, content, url } = await setUp(t, CHUNK + 1)
+  const { file_id: empty } = await uploadFile(session, session.token, new Uint8Array())
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const ports = new Set<number | undefined>()
+  for (let i = 0; i < 20; i++) {
+    for (const [path, length] of [[url, content.length], [`${session.url}/download/${empty}`, 0]] as const) {
+      const request = get(path, { agent, headers: { authorization: `Bearer ${session.token}` } })
+      const [response] = await once(request, 'response') as [IncomingMessage]
+      ports.add(response.socket.localPort)
+      t.equal((await buffer(response)).length, length)
+    }
+  }
+  t.equal(ports.size, 1)
 })
 
 /** Reads an answer until it ends or breaks. */
