@@ -15,7 +15,7 @@ import { PacedReadable } from './paced-readable.js'
 import type { ByteRange } from './ranges.js'
 import { sealUpload } from './seal-upload.js'
 import type { StorageQuota } from './storage-quota.js'
-import { abortable, arriving, splitHead } from './streams.js'
+import { abortable, arriving, begun, splitHead } from './streams.js'
 
 /** A file as it arrives, before anything of it is believed. */
 export interface IncomingFile {
@@ -149,7 +149,7 @@ export class Files {
       const expected = { contentKey: session.secrets.contentKey, fileId: file.id, writers: 'S' } as const
       transfer.signal.throwIfAborted()
       chunks = openDownload({ blob, expected, size: file.size, lane }, range)
-      const { source } = await splitHead(chunks)
+      const source = await begun(chunks)
       transfer.signal.throwIfAborted()
       const stream = new PacedReadable(source, transfer.signal)
       stream.once('end', () => { complete = true })

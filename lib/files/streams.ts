@@ -2,12 +2,12 @@ import { concat } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 
 /**
- * Reads the beginning of a stream without losing it.
+ * Reads the beginning of a stream without losing it. Its pieces must stay valid when the next ones are asked for.
  * @param atLeast - bytes that the beginning has, unless the whole stream has fewer; how they were cut on their way is chance, or
  *   the sender's choice
  * @returns the beginning, whole pieces of the stream, and the whole stream, beginning included
  */
-export async function splitHead (stream: AsyncIterable<Uint8Array>, atLeast = 1): Promise<{ head: Uint8Array, source: AsyncIterable<Uint8Array> }> {
+export async function splitHead (stream: AsyncIterable<Uint8Array>, atLeast: number): Promise<{ head: Uint8Array, source: AsyncIterable<Uint8Array> }> {
   const iterator = stream[Symbol.asyncIterator]()
   const pieces: Uint8Array[] = []
   for (let length = 0; length < atLeast;) {
@@ -19,6 +19,14 @@ export async function splitHead (stream: AsyncIterable<Uint8Array>, atLeast = 1)
   const [first = new Uint8Array()] = pieces
   const head = pieces.length > 1 ? concat(...pieces) : first
   return { head, source: prepend(head, { [Symbol.asyncIterator]: () => iterator }) }
+}
+
+/** The same stream as soon as its first item has come: what fails before that fails here. No item is asked for ahead of its turn. */
+export async function begun <Item> (stream: AsyncIterable<Item>): Promise<AsyncIterable<Item>> {
+  const iterator = stream[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  const rest = { [Symbol.asyncIterator]: () => iterator }
+  return first.done === true ? rest : prepend(first.value, rest)
 }
 
 async function * prepend <Piece> (head: Piece, rest: AsyncIterable<Piece>): AsyncGenerator<Piece, void> {
