@@ -1,15 +1,26 @@
-import { join } from 'node:path'
-import { download, upload, type Target } from './client.js'
+import { rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { download, put, tusUpload, upload, type Target, type Upload } from './client.js'
 import { startServer, type Server } from './process.js'
 import type { TestFile } from './test-file.js'
 
 const SERVER = join(import.meta.dirname, '..', 'dist', 'server.js')
 
+/** A file that has been taken. */
+export interface Stored {
+  readonly seconds: number
+  readonly fileId: string
+}
+
 /** A running Local Send server with one managed session. */
 export interface LocalSend {
   readonly server: Server
-  /** Uploads; the server's SHA-256 must be the file's. */
-  upload (file: TestFile): Promise<{ seconds: number, fileId: string }>
+  /** Uploads by multipart; the server's SHA-256 must be the file's. */
+  upload (file: TestFile): Promise<Stored>
+  /** Uploads by PUT; the server's SHA-256 must be the file's. */
+  put (file: TestFile): Promise<Stored>
+  /** Uploads by tus, which tells no SHA-256. */
+  tusUpload (file: TestFile): Promise<Stored>
   /** Where a file of the session can be downloaded. */
   downloadTarget (fileId: string): Target
   /** @returns seconds */
@@ -17,10 +28,18 @@ export interface LocalSend {
   delete (fileId: string): Promise<void>
 }
 
-/** @param folder - the server's working folder: no `.env` lies there, and its uploads go there */
+/** @param folder - the server's working folder: no `.env` lies there, its uploads go there, and it is removed when the server is stopped */
 export async function startLocalSend (folder: string): Promise<LocalSend> {
   const env = { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB' }
-  const server = await startServer({ name: 'Local Send', args: ['--max-semi-space-size=2', SERVER], cwd: folder, env })
+  const started = await startServer({ name: 'Local Send', args: ['--max-semi-space-size=2', SERVER], cwd: folder, env })
+  const server: Server = {
+    ...started,
+    async stop () {
+      await started.stop()
+      // A server may keep files for its next start; here there is none, and the room is needed.
+      await rm(folder, { recursive: true })
+    }
+  }
   const create = await call(`${server.origin}/api/session/create`, 'POST', { 'content-type': 'application/json' }, JSON.stringify({ password: 'absent-mango-river' }))
   const session = `${server.origin}/api/session/${textAt(create, 'session_id')}`
   const headers = { authorization: `Bearer ${textAt(create, 'token')}` }
@@ -28,17 +47,24 @@ export async function startLocalSend (folder: string): Promise<LocalSend> {
   return {
     server,
     downloadTarget,
-    async upload (file) {
-      const { seconds, answer } = await upload({ url: `${session}/upload`, headers }, file)
-      const parsed: unknown = JSON.parse(answer)
-      if (textAt(parsed, 'files', 0, 'sha256') !== file.sha256) throw new Error('Local Send has stored something else than the file.')
-      return { seconds, fileId: textAt(parsed, 'files', 0, 'file_id') }
+    upload: async (file) => stored(await upload({ url: `${session}/upload`, headers }, file), file),
+    put: async (file) => stored(await put({ url: `${session}/files/bench.bin`, headers }, file), file),
+    async tusUpload (file) {
+      const { seconds, url } = await tusUpload({ url: `${session}/uploads`, headers }, file)
+      return { seconds, fileId: basename(new URL(url).pathname) }
     },
     download: (fileId) => download(downloadTarget(fileId)),
     async delete (fileId) {
       await call(`${session}/files/${fileId}`, 'DELETE', headers)
     }
   }
+}
+
+/** What the answer to an upload says. */
+function stored ({ seconds, answer }: Upload, { sha256 }: TestFile): Stored {
+  const parsed: unknown = JSON.parse(answer)
+  if (textAt(parsed, 'files', 0, 'sha256') !== sha256) throw new Error('Local Send has stored something else than the file.')
+  return { seconds, fileId: textAt(parsed, 'files', 0, 'file_id') }
 }
 
 async function call (url: string, method: string, headers: Record<string, string>, body?: string): Promise<unknown> {

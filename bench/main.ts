@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- [upload] [download] [memory]`: measures Local Send beside what one would write without it. Linux only, since
- * CPU time and memory come out of /proc. The tables go to the standard output, the progress to the standard error.
+ * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory]`: measures Local Send beside what one would write, or run,
+ * without it. Linux only, since CPU time and memory come out of /proc. The tables go to the standard output, the progress to the
+ * standard error.
  */
 
 import { statfs, writeFile } from 'node:fs/promises'
@@ -11,12 +12,23 @@ import { temporaryFolder } from './cleanup.js'
 import { benchDownload } from './download.js'
 import { describeMachine, thisMachine } from './machine.js'
 import { benchMemory } from './memory.js'
+import { NGINX } from './nginx.js'
+import { benchRange } from './range.js'
+import { benchRaw } from './raw.js'
 import { formatSize, toMarkdown, type Report } from './table.js'
 import type { Task } from './task.js'
 import { createTestFile, type TestFile } from './test-file.js'
+import { benchTus } from './tus.js'
 import { benchUpload } from './upload.js'
 
-const BENCHES = new Map<string, (task: Task) => Promise<Report>>([['upload', benchUpload], ['download', benchDownload], ['memory', benchMemory]])
+const BENCHES = new Map<string, (task: Task) => Promise<Report>>([
+  ['upload', benchUpload],
+  ['raw', benchRaw],
+  ['tus', benchTus],
+  ['download', benchDownload],
+  ['range', benchRange],
+  ['memory', benchMemory]
+])
 
 /** Room that a benchmark takes at most, as multiples of the size: all test files, and what a server stores of them. */
 const ROOM = 10
@@ -30,7 +42,7 @@ Runs the benchmarks named, all of them unless any is.
   --json FILE   writes all figures there
   --help        shows this text
 
-The files lie in a folder in TMPDIR, which is removed at the end.
+The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there.
 `
 
 interface Options {

@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { transform } from 'esbuild'
 import { atExit } from './cleanup.js'
@@ -11,6 +13,8 @@ import { atExit } from './cleanup.js'
 const TICKS = 100
 /** Milliseconds until a server that does not start, or does not end, is given up. */
 const PATIENCE = 20_000
+/** Milliseconds between two attempts to reach a server that does not say when it listens. */
+const POLLING = 20
 const ERROR_LEVEL = 50
 
 /** A server in a process of its own. */
@@ -29,21 +33,42 @@ export interface Server {
 interface Program {
   /** For messages. */
   readonly name: string
+  readonly command: string
   readonly args: readonly string[]
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
 }
 
+type Child = ChildProcessByStdio<null, Readable, null>
+
 /**
- * Starts a Fastify server that logs JSON, and waits until it listens.
+ * Starts a server on this Node that logs in JSON, as Fastify does, where it listens, and waits until it does.
  * @throws Error if it ends before
  */
-export async function startServer ({ name, args, cwd, env }: Program): Promise<Server> {
-  const child = spawn(process.execPath, args, { cwd, env: { NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+export async function startServer (program: Omit<Program, 'command'>): Promise<Server> {
+  return await start({ ...program, command: process.execPath }, ({ stdout }) => listening(createInterface({ input: stdout })))
+}
+
+/**
+ * Starts a server that does not say when it listens, and waits until it takes connections.
+ *
+ * @param port - of 127.0.0.1, where it will listen
+ * @throws Error if it ends before
+ */
+export async function startSilentServer (program: Program, port: number): Promise<Server> {
+  return await start(program, async (child) => {
+    child.stdout.resume()
+    while (child.exitCode === null && !await takesConnections(port)) await delay(POLLING)
+    return `http://127.0.0.1:${port}`
+  })
+}
+
+async function start ({ name, command, args, cwd, env }: Program, ready: (child: Child) => Promise<string>): Promise<Server> {
+  const child = spawn(command, args, { cwd, env: { NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
   atExit(() => { child.kill('SIGKILL') })
   const ended = once(child, 'exit')
   const origin = await Promise.race([
-    listening(createInterface({ input: child.stdout })),
+    ready(child),
     ended.then(() => { throw new Error(`${name} ended before it listened.`) }),
     delay(PATIENCE, undefined, { ref: false }).then(() => { throw new Error(`${name} does not start.`) })
   ])
@@ -70,6 +95,17 @@ export async function startServer ({ name, args, cwd, env }: Program): Promise<S
       await ended
     }
   }
+}
+
+async function takesConnections (port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => { resolve(false) })
+  })
 }
 
 /** The address out of the line that Fastify logs; errors that a server logs, then or later, are shown. */
