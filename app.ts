@@ -10,18 +10,19 @@ import filesPlugin from './plugins/files.js'
 import multipartPlugin from './plugins/multipart.js'
 import openapiPlugin from './plugins/openapi.js'
 import rateLimitPlugin from './plugins/rate-limit.js'
+import { applyMethodOverride } from './plugins/method-override.js'
 import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
 import filesRoutes from './routes/files.js'
 import healthRoutes from './routes/health.js'
 import joinsRoutes from './routes/joins.js'
+import rawUploadRoutes from './routes/raw-upload.js'
 import sessionRoutes from './routes/session.js'
+import uploadsRoutes from './routes/uploads.js'
 
 /** Bytes of a JSON body; a multipart body has limits of its own. */
 const BODY_LIMIT = 16 * 1024
-/** Milliseconds without a byte in either direction after which a connection is closed. */
-const IDLE_CONNECTION = 120_000
 
 export interface AppOptions extends SessionsOptions {
   readonly logger?: FastifyServerOptions['logger']
@@ -32,8 +33,9 @@ export async function buildApp (config: Config, { logger = false, ...sessions }:
   const app = Fastify({
     logger,
     bodyLimit: BODY_LIMIT,
-    connectionTimeout: IDLE_CONNECTION,
+    connectionTimeout: config.IDLE_TIMEOUT * 1000,
     trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
+    rewriteUrl: applyMethodOverride,
     genReqId: () => crypto.randomUUID(),
     // The connection plugin says it in the catalogue's words.
     return503OnClosing: false
@@ -41,12 +43,12 @@ export async function buildApp (config: Config, { logger = false, ...sessions }:
   app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
 
-  await app.register(connectionPlugin)
   await app.register(configPlugin, { config })
+  await app.register(connectionPlugin)
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
   await app.register(sessionsPlugin, sessions)
-  await app.register(filesPlugin)
+  await app.register(filesPlugin, sessions)
   await app.register(authPlugin)
   await app.register(rateLimitPlugin)
   await app.register(requestBodiesPlugin)
@@ -57,5 +59,7 @@ export async function buildApp (config: Config, { logger = false, ...sessions }:
   await app.register(sessionRoutes, { prefix: '/api/session' })
   await app.register(joinsRoutes, { prefix: '/api/session' })
   await app.register(filesRoutes, { prefix: '/api/session' })
+  await app.register(rawUploadRoutes, { prefix: '/api/session' })
+  await app.register(uploadsRoutes, { prefix: '/api/session' })
   return app
 }

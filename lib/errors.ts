@@ -17,12 +17,15 @@ export const ERRORS = {
   NO_FILE: { status: 400, message: 'The request holds no file. Send at least one multipart part named "file" with a filename.' },
   UPLOAD_INCOMPLETE: { status: 400, message: 'The upload ended before the whole file had arrived. Nothing was kept; send it again.' },
 
+  CHECKSUM_INVALID: { status: 400, message: 'The announced checksum is not of a form that this server checks.' },
+
   // 401, 403: who is asking
   UNAUTHORIZED: { status: 401, message: 'This call needs a valid token of this session. Create or join the session first.' },
   JOIN_REFUSED: { status: 401, message: 'The verification code or the password is wrong. Each wrong try counts; ask the creator for both.' },
   JOIN_PENDING: { status: 401, message: 'This token opens its join attempt only. Send the confirmation first.' },
   CREATOR_ONLY: { status: 403, message: 'Only the creator of the session may do this.' },
   NOT_YOUR_FILE: { status: 403, message: 'Only the uploader of the file and the creator of the session may delete it.' },
+  NOT_YOUR_UPLOAD: { status: 403, message: 'Only who began this upload may go on with it.' },
   NOT_YOUR_ATTEMPT: { status: 403, message: 'This join attempt belongs to somebody else.' },
   CROSS_ORIGIN: { status: 403, message: 'A change that is authorised by cookie alone must come from this server\'s own pages. Send the token in an Authorization header instead.' },
 
@@ -31,10 +34,15 @@ export const ERRORS = {
   SESSION_NOT_FOUND: { status: 404, message: 'There is no such session: the id is mistyped, or the session was closed or has expired.' },
   FILE_NOT_FOUND: { status: 404, message: 'There is no such file in this session. List the files to see what there is.' },
 
-  // 409 to 423: the state of the session forbids it
+  // 408 to 423: the state of the session, or of an upload, forbids it
+  REQUEST_TIMEOUT: { status: 408, message: 'The request body did not arrive in time. Send it again.' },
+  UPLOAD_STALLED: { status: 408, message: 'Too little of the upload arrived for too long. What did arrive is kept; ask for the offset and go on from there.' },
+  UPLOAD_OFFSET_MISMATCH: { status: 409, message: 'The upload does not stand at this offset. Ask for its offset and go on from there.' },
   SESSION_FULL: { status: 409, message: 'The session already has as many joiners as it admits. Ask its creator for a new one.' },
   ATTEMPT_ENDED: { status: 409, message: 'This join attempt has already ended. One confirmation ends an attempt; join again for a new one.' },
   DOWNLOADS_USED_UP: { status: 410, message: 'This file has been downloaded as often as its session allows.' },
+  TUS_VERSION: { status: 412, message: 'This server speaks version 1.0.0 of tus. Send the header Tus-Resumable with that version.' },
+  UPLOAD_LOCKED: { status: 423, message: 'A newer request has taken this upload over. Ask for its offset before going on.' },
   SESSION_LOCKED: { status: 423, message: 'The session is locked after too many failed joins. Its creator can unlock it, or create a new one where passwords were wrong too often.' },
   SESSION_CLOSED: { status: 409, message: 'The session was closed while the request ran. Nothing was kept.' },
 
@@ -44,10 +52,14 @@ export const ERRORS = {
   TOO_MANY_PARTS: { status: 413, message: 'The multipart body has too many parts. Send fewer files in one request.' },
   SESSION_SIZE_EXCEEDED: { status: 413, message: 'The files of this session together would exceed its limit. Delete some, or create another session.' },
   TOO_MANY_FILES: { status: 413, message: 'The session already holds as many files as it may. Delete some, or create another session.' },
+  UPLOAD_TOO_LONG: { status: 413, message: 'More bytes came than the upload has left. Send exactly as many as were announced.' },
+  UPLOAD_TOO_FRAGMENTED: { status: 413, message: 'The upload came in too many pieces. Delete it and send larger ones.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'The Content-Type of the request is not one this call accepts.' },
   FILE_TYPE_NOT_ALLOWED: { status: 415, message: 'This server does not accept files of this type.' },
   RANGE_NOT_SATISFIABLE: { status: 416, message: 'The requested range lies outside the file, or is not one single range.' },
   CHECKSUM_MISMATCH: { status: 422, message: 'The SHA-256 of what arrived differs from the one announced. Nothing was kept; send the file again.' },
+
+  PIECE_CHECKSUM_MISMATCH: { status: 460, message: 'The checksum of this piece differs from the one announced. The piece was thrown away; send it again.' },
 
   // 429 and above: not now
   TOO_MANY_REQUESTS: { status: 429, message: 'Too many requests. Wait as long as Retry-After says.' },

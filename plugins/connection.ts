@@ -4,12 +4,14 @@ import { LocalSendError } from '../lib/errors.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Fires when the client has gone before it had the whole answer. */
+    /** Fires when the client has gone before it had the whole answer, or sends too little of a body that the handler reads itself. */
     readonly clientSignal: AbortSignal
   }
 }
 
 const clientSignals = new WeakMap<FastifyRequest, AbortSignal>()
+/** Bytes that a body must bring in every IDLE_TIMEOUT: enough for any network, too much for who only wants to hold a place. */
+const LEAST_BYTES = 16 * 2 ** 10
 
 /**
  * Who hung up, and which requests come too late. Registered before everything that waits in a hook: what closes a connection
@@ -27,15 +29,28 @@ export default fp((app) => {
   app.addHook('onRequest', (request, reply, done) => {
     const controller = new AbortController()
     clientSignals.set(request, controller.signal)
+    const watch = request.routeOptions.config.body === 'streamed'
+      ? watchPace(request, app.config.IDLE_TIMEOUT * 1000, () => { controller.abort(new LocalSendError('UPLOAD_STALLED')) })
+      : undefined
     reply.raw.once('close', () => {
+      clearInterval(watch)
       if (!reply.raw.writableFinished) controller.abort(new LocalSendError('UPLOAD_INCOMPLETE'))
     })
     void reply.header('x-request-id', request.id)
     done(stopping ? new LocalSendError('SERVER_STOPPING', { retryAfter: 5 }) : undefined)
   })
   return Promise.resolve()
-}, { name: 'connection' })
+}, { name: 'connection', dependencies: ['config'] })
 
 function clientSignal (this: FastifyRequest): AbortSignal {
   return clientSignals.get(this) ?? AbortSignal.abort()
+}
+
+function watchPace ({ raw }: FastifyRequest, window: number, onStall: () => void): NodeJS.Timeout {
+  let before = raw.socket.bytesRead
+  return setInterval(() => {
+    const { bytesRead } = raw.socket
+    if (!raw.complete && bytesRead - before < LEAST_BYTES) onStall()
+    before = bytesRead
+  }, window).unref()
 }

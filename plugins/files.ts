@@ -2,14 +2,25 @@ import fp from 'fastify-plugin'
 import { CHUNK_LOG2 } from '../lib/crypto/container.js'
 import type { BlobStore } from '../lib/files/blob-store.js'
 import { DiskStore } from '../lib/files/disk-store.js'
+import { Downloads } from '../lib/files/downloads.js'
 import { Files } from '../lib/files/files.js'
 import { MemoryBudget } from '../lib/files/memory-budget.js'
+import { ResumableUploads } from '../lib/files/resumable-uploads.js'
 import { StorageQuota } from '../lib/files/storage-quota.js'
+import { Turns } from '../lib/files/turns.js'
+import { UploadActivity } from '../lib/files/upload-activity.js'
+import { WholeUploads } from '../lib/files/whole-uploads.js'
+import { FileRecords } from '../lib/sessions/file-records.js'
+import type { SessionsOptions } from './sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    readonly files: Files
     readonly blobs: BlobStore
+    readonly files: Files
+    readonly downloads: Downloads
+    readonly wholeUploads: WholeUploads
+    readonly resumableUploads: ResumableUploads
+    readonly uploadActivity: UploadActivity
   }
 }
 
@@ -17,7 +28,7 @@ declare module 'fastify' {
 const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
 
 /** The files of the sessions, in a folder that this process alone uses. */
-export default fp(async (app) => {
+export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const { config, sessions } = app
   const blobs = await DiskStore.open(config.UPLOAD_FOLDER)
   // The sessions' keys end with this process, so their files do too: before the folder is given up.
@@ -26,22 +37,35 @@ export default fp(async (app) => {
     await blobs.close()
   })
 
-  const files = new Files({
-    sessions,
-    blobs,
-    quota: new StorageQuota({
-      maxFileSize: config.MAX_FILE_SIZE,
-      maxSessionSize: config.MAX_SESSION_SIZE,
-      maxStorage: config.MAX_STORAGE,
-      minFreeSpace: config.MIN_FREE_SPACE
-    }, () => blobs.freeSpace()),
-    budget: new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES),
-    types: { allowedTypes: config.ALLOWED_TYPES, allowedExtensions: config.ALLOWED_EXTENSIONS },
-    onError: (error) => { app.log.error(error, 'cleaning up after a download failed') }
-  })
-  app.decorate('files', files)
-  app.decorate('blobs', blobs)
+  const records = new FileRecords(sessions)
+  const activity = new UploadActivity()
+  const turns = new Turns()
+  const quota = new StorageQuota({
+    maxFileSize: config.MAX_FILE_SIZE,
+    maxSessionSize: config.MAX_SESSION_SIZE,
+    maxStorage: config.MAX_STORAGE,
+    minFreeSpace: config.MIN_FREE_SPACE
+  }, () => blobs.freeSpace())
+  const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES)
+  const types = { allowedTypes: config.ALLOWED_TYPES, allowedExtensions: config.ALLOWED_EXTENSIONS }
 
-  const removed = await files.removeUnclaimed()
+  const files = new Files({ sessions, records, blobs, quota, turns, activity })
+  const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock }
+  app.decorate('blobs', blobs)
+  app.decorate('files', files)
+  app.decorate('uploadActivity', activity)
+  app.decorate('wholeUploads', new WholeUploads(shared))
+  app.decorate('resumableUploads', new ResumableUploads({ ...shared, turns }))
+  app.decorate('downloads', new Downloads({
+    ...shared,
+    patience: config.IDLE_TIMEOUT * 1000,
+    onError: (error) => { app.log.error(error, 'cleaning up after a download failed') }
+  }))
+
+  const removed = await files.takeOver()
   if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
+  sessions.onSweep(async (now) => {
+    const ended = await files.sweep(now)
+    if (ended > 0) app.log.info({ ended }, 'files expired')
+  })
 }, { name: 'files', dependencies: ['config', 'sessions'] })

@@ -2,7 +2,8 @@ import multipart, { type MultipartFile } from '@fastify/multipart'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { LocalSendError, isLocalSendError, type ErrorCode } from '../lib/errors.js'
-import type { IncomingFile } from '../lib/files/files.js'
+import { isFileLimit, parseFileLimit, type FileLimits } from '../lib/files/file-limits.js'
+import type { IncomingFile } from '../lib/files/whole-uploads.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -26,14 +27,14 @@ const PLUGIN_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_INVALID_MULTIPART_CONTENT_TYPE: 'UNSUPPORTED_MEDIA_TYPE'
 }
 
-/** Multipart uploads of managed sessions: for each file an optional field `sha256` and then the part `file`. */
+/** Multipart uploads of managed sessions: for each file the optional fields `sha256`, `max_downloads` and `expires_in`, then the part `file`. */
 export default fp(async (app) => {
   await app.register(multipart, { throwFileSizeLimit: false, limits: LIMITS })
   app.decorateRequest('incomingFiles', incomingFiles)
 }, { name: 'multipart', dependencies: ['request-bodies'] })
 
 async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFile, void> {
-  let expectedSha256: string | undefined
+  let fields = new Map<string, string>()
   let file: MultipartFile | undefined
   this.askForBody()
   try {
@@ -41,14 +42,16 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
       if (part.type === 'file') {
         file = part
         if (part.fieldname !== 'file') throw unexpected(part.fieldname)
-        yield { filename: part.filename, declaredType: part.mimetype, expectedSha256, content: part.file }
-        expectedSha256 = undefined
+        yield { filename: part.filename, declaredType: part.mimetype, ...described(fields), content: part.file }
+        fields = new Map()
       } else {
-        if (part.fieldname !== 'sha256' || expectedSha256 !== undefined) throw unexpected(part.fieldname)
-        expectedSha256 = parseSha256(part.value)
+        const { fieldname: name, value } = part
+        if ((name !== 'sha256' && !isFileLimit(name)) || fields.has(name) || typeof value !== 'string') throw unexpected(name)
+        fields.set(name, value)
       }
     }
-    if (expectedSha256 !== undefined) throw unexpected('sha256')
+    const [left] = fields.keys()
+    if (left !== undefined) throw unexpected(left)
   } catch (error) {
     throw toCatalogue(error)
   } finally {
@@ -57,11 +60,14 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
   }
 }
 
-function parseSha256 (value: unknown): string {
-  if (typeof value !== 'string' || !SHA256.test(value)) {
-    throw new LocalSendError('INVALID_REQUEST', { detail: 'The field "sha256" must be 64 hexadecimal digits.' })
+/** What the fields before a file say of it. */
+function described (fields: ReadonlyMap<string, string>): { expectedSha256: string | undefined, limits: FileLimits } {
+  const sha256 = fields.get('sha256')
+  if (sha256 !== undefined && !SHA256.test(sha256)) throw new LocalSendError('INVALID_REQUEST', { detail: 'The field "sha256" must be 64 hexadecimal digits.' })
+  return {
+    expectedSha256: sha256?.toLowerCase(),
+    limits: { maxDownloads: parseFileLimit('max_downloads', fields.get('max_downloads')), expiresIn: parseFileLimit('expires_in', fields.get('expires_in')) }
   }
-  return value.toLowerCase()
 }
 
 const unexpected = (name: string): LocalSendError =>

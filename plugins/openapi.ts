@@ -18,6 +18,7 @@ const TAGS = [
   { name: 'session', description: 'Create, look at and end a session' },
   { name: 'join', description: 'Become a participant' },
   { name: 'files', description: 'Upload, list, download and delete' },
+  { name: 'uploads', description: 'Resumable uploads: tus 1.0.0' },
   { name: 'health', description: 'For load balancers and monitors' }
 ]
 
@@ -69,6 +70,8 @@ const UPLOAD_BODY = {
   required: ['file'],
   properties: {
     sha256: { type: 'string', pattern: '^[0-9A-Fa-f]{64}$', description: 'What the SHA-256 of the next file must be; stands before it' },
+    max_downloads: { type: 'integer', minimum: 1, description: 'How often the next file may be downloaded' },
+    expires_in: { type: 'integer', minimum: 1, description: 'Seconds until the next file is removed' },
     file: { type: 'array', items: { type: 'string', format: 'binary' }, description: 'The files' }
   }
 }

@@ -3,11 +3,14 @@ import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
+import { LocalSendError } from '../lib/errors.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Tells a client that waits for `100 Continue` to send its body; to be called before a streamed body is read. */
     askForBody (): void
+    /** The body as it arrives, asked for when its first piece is. */
+    pieces (): AsyncGenerator<Uint8Array, void>
   }
   interface FastifyContextConfig {
     /** `streamed`: the handler reads the body itself, and asks for it when nothing speaks against it any more. */
@@ -19,6 +22,8 @@ declare module 'fastify' {
 const waiting = new WeakMap<IncomingMessage, ServerResponse>()
 /** Milliseconds for which the rest of a refused body is read, so that the client can read the answer. */
 const LINGER = 5000
+/** Milliseconds that a body which is read whole may take. */
+const BODY_TIMEOUT = 30_000
 
 /**
  * What HTTP/1.1 asks of a server that takes large bodies (RFC 9110, section 10.1.1; RFC 9112, section 9.6): a body announced by
@@ -31,8 +36,12 @@ export default fp((app) => {
     app.routing(request, response)
   })
   app.decorateRequest('askForBody', askForBody)
+  app.decorateRequest('pieces', pieces)
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    if (request.routeOptions.config.body !== 'streamed') request.askForBody()
+    if (request.routeOptions.config.body !== 'streamed') {
+      request.askForBody()
+      limitTime(request)
+    }
     done(null, payload)
   })
 
@@ -56,6 +65,22 @@ export default fp((app) => {
 function askForBody (this: FastifyRequest): void {
   waiting.get(this.raw)?.writeContinue()
   waiting.delete(this.raw)
+}
+
+async function * pieces (this: FastifyRequest): AsyncGenerator<Uint8Array, void> {
+  this.askForBody()
+  // The connection must outlive the body, for the answer.
+  yield * this.raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
+}
+
+/** A body that is read whole has to arrive soon, however steadily its bytes trickle. */
+function limitTime ({ raw }: FastifyRequest): void {
+  if (raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return
+  const timer = setTimeout(() => {
+    // Whoever reads the body takes it for a failure of the request, and answers; to destroy it would take the connection along.
+    if (!raw.complete && raw.listenerCount('error') > 0) raw.emit('error', new LocalSendError('REQUEST_TIMEOUT'))
+  }, BODY_TIMEOUT).unref()
+  raw.once('close', () => { clearTimeout(timer) })
 }
 
 /** The answer at once, its end only when the rest of the request has been read, or time is up. */

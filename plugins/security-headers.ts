@@ -2,6 +2,9 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 
+const TUS_REQUEST_HEADERS = ['tus-resumable', 'upload-length', 'upload-defer-length', 'upload-offset', 'upload-metadata', 'upload-checksum', 'x-http-method-override']
+const TUS_ANSWER_HEADERS = ['location', 'tus-resumable', 'tus-version', 'tus-extension', 'tus-max-size', 'tus-checksum-algorithm', 'upload-length', 'upload-defer-length', 'upload-offset', 'upload-metadata', 'upload-expires']
+
 /** Headers that tell browsers what not to do, and, where the operator wants it, which other pages may call the API. */
 export default fp(async (app) => {
   await app.register(helmet, {
@@ -14,9 +17,9 @@ export default fp(async (app) => {
   if (origin.length > 0) {
     await app.register(cors, {
       origin: [...origin],
-      methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-      allowedHeaders: ['authorization', 'content-type', 'range', 'if-range'],
-      exposedHeaders: ['content-disposition', 'content-range', 'accept-ranges', 'etag', 'repr-digest', 'retry-after', 'x-request-id'],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'range', 'if-range', 'repr-digest', ...TUS_REQUEST_HEADERS],
+      exposedHeaders: ['content-disposition', 'content-range', 'accept-ranges', 'etag', 'repr-digest', 'retry-after', 'x-request-id', ...TUS_ANSWER_HEADERS],
       maxAge: 600
     })
   }

@@ -5,15 +5,15 @@ import { Type } from 'typebox'
 import { fromHex } from '../lib/crypto/bytes.js'
 import { LocalSendError } from '../lib/errors.js'
 import { requestedRange } from '../lib/files/ranges.js'
-import type { StoredFile } from '../lib/sessions/session.js'
-import { pageOfFiles } from '../lib/sessions/session-files.js'
-import { presentFile } from './presenters.js'
+import type { OpenUpload, StoredFile } from '../lib/sessions/session.js'
+import { isUpload, offsetOf, pageOfFiles } from '../lib/sessions/session-files.js'
+import { presentFile, presentUpload } from './presenters.js'
 import { DownloadHeaders, errorAnswers, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
 
 /** What boundaries, headers and fields of a multipart body may take: with less, a body of many small files would be refused for its length. */
 const MULTIPART_OVERHEAD = 2 ** 20
 
-const DownloadErrors = errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'DOWNLOADS_USED_UP', 'RANGE_NOT_SATISFIABLE', 'CONTAINER_DAMAGED', 'SERVER_BUSY')
+const DownloadErrors = errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'UPLOAD_STALLED', 'DOWNLOADS_USED_UP', 'RANGE_NOT_SATISFIABLE', 'CONTAINER_DAMAGED', 'SERVER_BUSY')
 
 /** The files of a session. */
 const files: FastifyPluginAsyncTypebox = async (app) => {
@@ -23,17 +23,17 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['files'],
       operationId: 'upload',
       summary: 'Upload files',
-      description: 'multipart/form-data with any number of parts `file`, each with an optional field `sha256` before it. All files are stored, or none.',
+      description: 'multipart/form-data with any number of parts `file`, each with optional fields `sha256`, `max_downloads` and `expires_in` (seconds) before it. All files are stored, or none.',
       consumes: ['multipart/form-data'],
       params: SessionParams,
       response: {
         201: Uploaded,
-        ...errorAnswers('MULTIPART_MALFORMED', 'MULTIPART_UNEXPECTED', 'NO_FILE', 'TOO_MANY_PARTS', 'UPLOAD_INCOMPLETE', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
+        ...errorAnswers('MULTIPART_MALFORMED', 'MULTIPART_UNEXPECTED', 'NO_FILE', 'TOO_MANY_PARTS', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
       }
     }
   }, async (request, reply) => {
     const expected = Math.max(0, Number(request.headers['content-length'] ?? 0) - MULTIPART_OVERHEAD)
-    const stored = await app.files.upload(request.participant(), request.incomingFiles(), expected, request.clientSignal)
+    const stored = await app.wholeUploads.upload(request.participant(), request.incomingFiles(), expected, request.clientSignal)
     return reply.code(201).send({ files: stored.map(presentFile) })
   })
 
@@ -50,7 +50,9 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
   }, (request) => {
     const { limit = 100, cursor } = request.query
     const { files, next } = pageOfFiles(request.participant().session, limit, Number(cursor ?? 0))
-    return { files: files.map(presentFile), next_cursor: next?.toString() ?? null }
+    const present = (entry: StoredFile | OpenUpload) =>
+      isUpload(entry) ? presentUpload(entry, offsetOf(entry) + (app.uploadActivity.openPart(entry.id)?.bytes ?? 0)) : presentFile(entry)
+    return { files: files.map(present), next_cursor: next?.toString() ?? null }
   })
 
   app.head('/:id/download/:file_id', {
@@ -63,8 +65,9 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       response: { 200: Type.Null({ description: 'The headers that a download of the whole file has' }), ...DownloadErrors }
     }
   }, async (request, reply) => {
-    const file = app.files.find(request.participant().session, request.params.file_id)
-    return describe(reply, file).header('content-length', file.size).send()
+    const entry = app.files.find(request.participant().session, request.params.file_id)
+    const size = sizeOf(entry)
+    return describe(reply, entry).headers({ ...(size !== null && { 'content-length': size }) }).send()
   })
 
   app.get('/:id/download/:file_id', {
@@ -74,7 +77,7 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['files'],
       operationId: 'download',
       summary: 'Download a file',
-      description: 'A single `Range` is answered with 206. Repr-Digest is the SHA-256 of the whole file.',
+      description: 'A single `Range` is answered with 206. Repr-Digest is the SHA-256 of the whole file. A file that is still being uploaded is sent as it comes; if its sender stops, the connection breaks.',
       produces: ['application/octet-stream'],
       params: FileParams,
       headers: DownloadHeaders,
@@ -86,16 +89,19 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async (request, reply) => {
     const participant = request.participant()
-    const file = app.files.find(participant.session, request.params.file_id)
-    const range = requestedRange(file.size, etag(file), request.headers.range, request.headers['if-range'])
+    const entry = app.files.find(participant.session, request.params.file_id)
+    const size = sizeOf(entry)
+    const range = size === null ? 'whole' : requestedRange(size, etag(entry), request.headers.range, request.headers['if-range'])
     if (range === 'unsatisfiable') {
-      void reply.header('content-range', `bytes */${file.size}`)
+      void reply.header('content-range', `bytes */${size ?? '*'}`)
       throw new LocalSendError('RANGE_NOT_SATISFIABLE')
     }
-    const { start, end } = range === 'whole' ? { start: 0, end: file.size } : range
-    const content = await app.files.download(participant, file, { start, end }, request.clientSignal)
-    if (range !== 'whole') void reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${file.size}`)
-    return describe(reply, file).header('content-length', end - start).send(content)
+    const { start, end } = range === 'whole' ? { start: 0, end: size } : range
+    const content = await app.downloads.download(participant, entry, { start, end }, request.clientSignal)
+    if (range !== 'whole') void reply.code(206).header('content-range', `bytes ${range.start}-${range.end - 1}/${size ?? '*'}`)
+    // Of an upload whose length nobody knows, the end is told by the last chunk of the answer.
+    if (end !== null) void reply.header('content-length', end - start)
+    return describe(reply, entry).send(content)
   })
 
   app.delete('/:id/files/:file_id', {
@@ -115,15 +121,19 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
   return Promise.resolve()
 }
 
-const etag = ({ sha256 }: StoredFile): string => `"${sha256}"`
+/** Bytes of the whole file; `null` while nobody knows. */
+const sizeOf = (entry: StoredFile | OpenUpload): number | null => isUpload(entry) ? entry.length : entry.size
+
+/** A file never changes under its id, and what is downloaded of an upload under way is the same file. */
+const etag = ({ id }: StoredFile | OpenUpload): string => `"${id}"`
 
 /** The headers that a file has in whatever way it is downloaded. */
-const describe = (reply: FastifyReply, file: StoredFile): FastifyReply => reply.headers({
+const describe = (reply: FastifyReply, entry: StoredFile | OpenUpload): FastifyReply => reply.headers({
   'content-type': 'application/octet-stream',
-  'content-disposition': contentDisposition(file.name),
-  'accept-ranges': 'bytes',
-  etag: etag(file),
-  'repr-digest': `sha-256=:${Buffer.from(fromHex(file.sha256)).toString('base64')}:`,
+  'content-disposition': contentDisposition(entry.name),
+  etag: etag(entry),
+  ...(sizeOf(entry) !== null && { 'accept-ranges': 'bytes' }),
+  ...(!isUpload(entry) && { 'repr-digest': `sha-256=:${Buffer.from(fromHex(entry.sha256)).toString('base64')}:` }),
   'cache-control': 'private, no-store',
   'content-security-policy': 'sandbox'
 })

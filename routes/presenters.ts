@@ -1,9 +1,9 @@
 /** Records of the service in the form in which the API shows them. */
 
 import type { Static } from 'typebox'
-import type { NewFile, SessionLimits, SessionRecord } from '../lib/sessions/session.js'
+import type { NewFile, OpenUpload, SessionLimits, SessionRecord } from '../lib/sessions/session.js'
 import { expiresAt, statusOf } from '../lib/sessions/session.js'
-import type { File, Limits, Status } from './schemas.js'
+import type { File, Limits, Status, Uploading } from './schemas.js'
 
 const time = (milliseconds: number): string => new Date(milliseconds).toISOString()
 
@@ -33,14 +33,29 @@ export const presentStatus = (session: SessionRecord, role: 'creator' | 'joiner'
   ]
 })
 
+const presentEntry = (entry: NewFile | OpenUpload) => ({
+  file_id: entry.id,
+  filename: entry.name,
+  uploaded_by: entry.uploadedBy,
+  uploaded_at: time(entry.uploadedAt),
+  ...(entry.maxDownloads !== null && { max_downloads: entry.maxDownloads }),
+  ...(entry.endsAt !== null && { expires_at: time(entry.endsAt) })
+})
+
 export const presentFile = (file: NewFile): Static<typeof File> => ({
-  file_id: file.id,
-  filename: file.name,
+  ...presentEntry(file),
   content_type: file.contentType,
+  state: 'ready',
   size: file.size,
   sha256: file.sha256,
-  uploaded_by: file.uploadedBy,
-  uploaded_at: time(file.uploadedAt),
-  state: 'ready',
   offset: file.size
+})
+
+/** @param received - bytes that have arrived, those that are being written included */
+export const presentUpload = (upload: OpenUpload, received: number): Static<typeof Uploading> => ({
+  ...presentEntry(upload),
+  content_type: upload.declaredType,
+  state: 'uploading',
+  size: upload.length,
+  offset: received
 })

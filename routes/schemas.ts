@@ -107,17 +107,24 @@ export const Status = Type.Object({
   limits: Limits
 }, { description: 'The state of the session' })
 
-export const File = Type.Object({
+const FileCommon = {
   file_id: FileId,
   filename: Type.String(),
-  content_type: Type.String({ description: 'As found in the content' }),
-  size: Bytes,
-  sha256: Sha256,
+  content_type: Type.String({ description: 'As found in the content; while it is uploading, as its sender says' }),
   uploaded_by: Type.Enum(['creator', 'joiner']),
   uploaded_at: Time,
-  state: Type.Literal('ready'),
+  max_downloads: Type.Optional(Type.Integer({ description: 'How often it may be downloaded, where that is limited' })),
+  expires_at: Type.Optional(Time),
   offset: Type.Integer({ minimum: 0, description: 'Bytes received' })
-})
+}
+
+export const File = Type.Object({ ...FileCommon, state: Type.Literal('ready'), size: Bytes, sha256: Sha256 }, { description: 'A file that is whole' })
+
+export const Uploading = Type.Object({
+  ...FileCommon,
+  state: Type.Literal('uploading'),
+  size: Type.Union([Bytes, Type.Null()], { description: 'Bytes of the whole file; null while its sender does not know' })
+}, { description: 'An upload under way: it can be resumed by its sender, and downloaded while it comes' })
 
 export const Uploaded = Type.Object({ files: Type.Array(File) }, { description: 'What was stored' })
 
@@ -127,13 +134,40 @@ export const FileListQuery = Type.Object({
 }, strict)
 
 export const FileList = Type.Object({
-  files: Type.Array(File),
+  files: Type.Array(Type.Union([File, Uploading])),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page' })
 }, { description: 'A page of files' })
 
 export const DownloadHeaders = Type.Object({
   range: Type.Optional(Type.String({ description: 'One range of bytes', examples: ['bytes=0-1048575'] })),
   'if-range': Type.Optional(Type.String({ description: 'The ETag that the range belongs to' }))
+})
+
+// One path has one name for its last part, whatever the method; here it is the file's name, since it has no id yet.
+export const RawUploadParams = Type.Object({ id: SessionId, file_id: Type.String({ minLength: 1, maxLength: 1024, description: 'Name of the file' }) })
+
+export const RawUploadHeaders = Type.Object({
+  'repr-digest': Type.Optional(Type.String({ description: 'What the SHA-256 of the file must be (RFC 9530)', examples: ['sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'] }))
+})
+
+const Size = Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$' })
+const TusResumable = Type.Optional(Type.String({ description: '1.0.0' }))
+
+export const CreateUploadHeaders = Type.Object({
+  'tus-resumable': TusResumable,
+  'upload-length': Type.Optional(Size),
+  'upload-defer-length': Type.Optional(Type.Literal('1', { description: 'Instead of Upload-Length, where that is not known' })),
+  'upload-metadata': Type.Optional(Type.String({ maxLength: 8192, description: '`filename`, `filetype`, `sha256`, `max_downloads`, `expires_in`: each a key and its value in Base64, comma-separated' })),
+  'upload-checksum': Type.Optional(Type.String())
+})
+
+export const UploadHeaders = Type.Object({ 'tus-resumable': TusResumable })
+
+export const PatchUploadHeaders = Type.Object({
+  'tus-resumable': TusResumable,
+  'upload-offset': Size,
+  'upload-length': Type.Optional(Size),
+  'upload-checksum': Type.Optional(Type.String({ description: '`sha256` or `sha1`, and the digest of this piece in Base64' }))
 })
 
 const ErrorAnswer = Type.Object({

@@ -19,11 +19,20 @@ export interface BlobStore {
    */
   create (key: BlobKey): Promise<BlobWriter>
 
+  /** Whether there is a blob, whole or not. */
+  has (key: BlobKey): Promise<boolean>
+
   /**
-   * Opens a whole blob for reading.
+   * Opens a blob for reading: a whole one, or as much of it as has been written.
    * @throws LocalSendError CONTAINER_DAMAGED if there is none
    */
   open (key: BlobKey): Promise<BlobReader>
+
+  /**
+   * Ends a blob that a crash left open: what stands from `position` on is replaced by `end`. Interrupted itself, it leaves at
+   * most that end torn.
+   */
+  replaceEnd (key: BlobKey, position: number, end: Bytes): Promise<void>
 
   /** Removes a blob; one that is not there is no error. Readers that have it open may go on. */
   remove (key: BlobKey): Promise<void>

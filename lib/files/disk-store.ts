@@ -1,4 +1,4 @@
-import { open, mkdir, readdir, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { open, mkdir, readdir, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
@@ -43,6 +43,16 @@ export class DiskStore implements BlobStore {
     }
   }
 
+  async has (key: BlobKey): Promise<boolean> {
+    try {
+      await stat(this.#path(key))
+      return true
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false
+      throw error
+    }
+  }
+
   async open (key: BlobKey): Promise<BlobReader> {
     try {
       const handle = await open(this.#path(key), 'r')
@@ -54,6 +64,16 @@ export class DiskStore implements BlobStore {
       }
     } catch (error) {
       throw isErrno(error, 'ENOENT') ? new LocalSendError('CONTAINER_DAMAGED', { cause: error }) : error
+    }
+  }
+
+  async replaceEnd (key: BlobKey, position: number, end: Bytes): Promise<void> {
+    const handle = await open(this.#path(key), 'r+')
+    try {
+      await handle.truncate(position)
+      await handle.write(end, 0, end.length, position)
+    } finally {
+      await handle.close()
     }
   }
 

@@ -26,18 +26,26 @@ export async function detectType (head: Uint8Array, declared: string): Promise<s
   const start = head.subarray(0, SNIFFED_BYTES)
   const found = await fileTypeFromBuffer(start)
   if (found !== undefined) return found.mime.toLowerCase()
-  const claim = declared.split(';')[0]?.trim().toLowerCase() ?? ''
-  if (!MEDIA_TYPE.test(claim) || recognisable.has(claim)) return UNKNOWN
+  const claim = claimedType(declared)
+  if (recognisable.has(claim)) return UNKNOWN
   return claim.startsWith('text/') && start.includes(0) ? UNKNOWN : claim
 }
 
-/**
- * @throws LocalSendError FILE_TYPE_NOT_ALLOWED
- */
-export function checkType (name: string, type: string, { allowedTypes, allowedExtensions }: TypePolicy): void {
-  const typeFits = allowedTypes.length === 0 || allowedTypes.some((allowed) =>
+/** What a sender says the media type is, in a form that can be shown; parameters are taken off. */
+export function claimedType (declared: string): string {
+  const claim = declared.split(';')[0]?.trim().toLowerCase() ?? ''
+  return MEDIA_TYPE.test(claim) ? claim : UNKNOWN
+}
+
+/** @throws LocalSendError FILE_TYPE_NOT_ALLOWED */
+export function checkType (type: string, { allowedTypes }: TypePolicy): void {
+  const fits = allowedTypes.length === 0 || allowedTypes.some((allowed) =>
     allowed === type || (allowed.endsWith('/*') && type.startsWith(allowed.slice(0, -1))))
-  if (!typeFits) throw new LocalSendError('FILE_TYPE_NOT_ALLOWED', { detail: `It accepts ${allowedTypes.join(', ')}; the content is ${type}.` })
+  if (!fits) throw new LocalSendError('FILE_TYPE_NOT_ALLOWED', { detail: `It accepts ${allowedTypes.join(', ')}; the content is ${type}.` })
+}
+
+/** @throws LocalSendError FILE_TYPE_NOT_ALLOWED */
+export function checkExtension (name: string, { allowedExtensions }: TypePolicy): void {
   if (allowedExtensions.length > 0 && !hasExtension(name, allowedExtensions)) {
     throw new LocalSendError('FILE_TYPE_NOT_ALLOWED', { detail: `It accepts names that end in ${allowedExtensions.join(', ')}.` })
   }

@@ -1,211 +1,120 @@
-import { addAbortSignal, type Readable } from 'node:stream'
-import { createSealer } from '../crypto/container.js'
 import { LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
-import { newFileId } from '../new-ids.js'
+import type { FileRecords } from '../sessions/file-records.js'
+import { endedFiles, findEntry, isUpload, offsetOf } from '../sessions/session-files.js'
 import type { Caller, Sessions } from '../sessions/sessions.js'
-import type { NewFile, SessionRecord, StoredFile } from '../sessions/session.js'
-import type { Transfer } from '../sessions/transfers.js'
-import type { BlobReader, BlobStore } from './blob-store.js'
-import { checkType, detectType, SNIFFED_BYTES, type TypePolicy } from './file-types.js'
-import type { Lane, MemoryBudget } from './memory-budget.js'
-import { safeFileName } from './names.js'
-import { openDownload } from './open-download.js'
-import { PacedReadable } from './paced-readable.js'
-import type { ByteRange } from './ranges.js'
-import { sealUpload } from './seal-upload.js'
+import type { NewFile, OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
+import type { BlobStore } from './blob-store.js'
 import type { StorageQuota } from './storage-quota.js'
-import { abortable, arriving, begun, splitHead } from './streams.js'
-
-/** A file as it arrives, before anything of it is believed. */
-export interface IncomingFile {
-  readonly filename: string | undefined
-  readonly declaredType: string
-  /** What the sender says its SHA-256 is: lowercase hex. */
-  readonly expectedSha256: string | undefined
-  readonly content: Readable
-}
+import type { Turns } from './turns.js'
+import type { UploadActivity } from './upload-activity.js'
 
 /** A participant: who may use files. */
 export type Participant = Exclude<Caller, { role: 'pending' }>
 
 interface Dependencies {
   readonly sessions: Sessions
+  readonly records: FileRecords
   readonly blobs: BlobStore
   readonly quota: StorageQuota
-  readonly budget: MemoryBudget
-  readonly types: TypePolicy
-  /** Told of failures that no caller waits for. */
-  readonly onError: (error: unknown) => void
+  readonly turns: Turns
+  readonly activity: UploadActivity
 }
 
-/** The files of managed sessions: sealed before they are stored, opened while they are read. */
+/** What there is of files in the sessions and on the disk, and how it goes away again. */
 export class Files {
   readonly #sessions: Sessions
+  readonly #records: FileRecords
   readonly #blobs: BlobStore
   readonly #quota: StorageQuota
-  readonly #budget: MemoryBudget
-  readonly #types: TypePolicy
-  readonly #onError: (error: unknown) => void
+  readonly #turns: Turns
+  readonly #activity: UploadActivity
 
-  constructor ({ sessions, blobs, quota, budget, types, onError }: Dependencies) {
+  constructor ({ sessions, records, blobs, quota, turns, activity }: Dependencies) {
     this.#sessions = sessions
+    this.#records = records
     this.#blobs = blobs
     this.#quota = quota
-    this.#budget = budget
-    this.#types = types
-    this.#onError = onError
-    sessions.onEnd((session) => this.#remove(session.id, session.files))
+    this.#turns = turns
+    this.#activity = activity
+    sessions.onEnd((session) => this.discard(session.id, [...session.files, ...session.uploads]))
+  }
+
+  /** @throws LocalSendError FILE_NOT_FOUND */
+  find (session: SessionRecord, id: FileId): StoredFile | OpenUpload {
+    const entry = findEntry(session, id)
+    if (entry === undefined) throw new LocalSendError('FILE_NOT_FOUND')
+    return entry
   }
 
   /**
-   * Stores the files of one upload, all or none.
-   *
-   * @param expectedSize - bytes that will come at least, 0 if unknown: what cannot fit is refused before it is read
-   * @param client - fires when the client has gone
-   * @throws LocalSendError NO_FILE, FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, TOO_MANY_FILES, FILE_TYPE_NOT_ALLOWED, CHECKSUM_MISMATCH,
-   *   STORAGE_FULL, SERVER_BUSY, SESSION_CLOSED, SERVER_STOPPING, and whatever `incoming` throws
-   */
-  async upload ({ session, role, id }: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
-    const transfer = this.#sessions.transfers.begin(session.id, id, client)
-    const stored: NewFile[] = []
-    let lane: Lane | undefined
-    try {
-      await this.#sessions.stillIn(session.id, id)
-      await this.#quota.check(session.id, expectedSize)
-      lane = await this.#budget.admit(transfer.signal)
-      for await (const file of abortable(incoming, transfer.signal)) {
-        if (session.files.length + stored.length >= session.limits.maxFiles) throw new LocalSendError('TOO_MANY_FILES')
-        const sealed = await this.#seal(session, file, transfer, lane)
-        stored.push({ ...sealed, uploadedBy: role, uploaderId: id, uploadedAt: Date.now(), downloads: 0 })
-      }
-      if (stored.length === 0) throw new LocalSendError('NO_FILE')
-      transfer.signal.throwIfAborted()
-      await this.#sessions.addFiles(session.id, stored)
-      return stored
-    } catch (error) {
-      await this.#remove(session.id, stored)
-      throw transfer.signal.aborted ? transfer.signal.reason : error
-    } finally {
-      lane?.close()
-      transfer.end()
-    }
-  }
-
-  /** Seals one file into a blob of its own; leaves nothing behind if that fails. */
-  async #seal (session: SessionRecord, file: IncomingFile, transfer: Transfer, lane: Lane): Promise<SealedFile> {
-    addAbortSignal(transfer.signal, file.content)
-    const name = safeFileName(file.filename)
-    const { head, source } = await splitHead(arriving(file.content), SNIFFED_BYTES)
-    const contentType = await detectType(head, file.declaredType)
-    checkType(name, contentType, this.#types)
-
-    const id = newFileId()
-    const { contentKey } = session.secrets
-    const reservation = this.#quota.file(session.id)
-    const writer = await this.#blobs.create({ sessionId: session.id, fileId: id, part: 0 })
-    try {
-      transfer.signal.throwIfAborted()
-      const sealer = await createSealer({ contentKey, fileId: id, writer: 'S' })
-      const { size, sha256 } = await sealUpload({ source, sealer, writer, lane, reservation, abort: transfer.abort })
-      if (file.expectedSha256 !== undefined && file.expectedSha256 !== sha256) throw new LocalSendError('CHECKSUM_MISMATCH')
-      await writer.commit()
-      return { id, name, contentType, size, sha256, parts: [size] }
-    } catch (error) {
-      reservation.cancel()
-      await writer.abort()
-      throw error
-    }
-  }
-
-  /**
-   * Streams a file, or a range of it. The first chunk has been read and verified when this returns; a later failure destroys
-   * the stream. The stream must be read to its end or destroyed.
-   *
-   * @param client - fires when the client has gone
-   * @throws LocalSendError CONTAINER_DAMAGED, DOWNLOADS_USED_UP, FILE_NOT_FOUND, SESSION_CLOSED, SERVER_BUSY, SERVER_STOPPING
-   */
-  async download ({ session, id }: Participant, file: StoredFile, range: ByteRange, client: AbortSignal): Promise<Readable> {
-    const transfer = this.#sessions.transfers.begin(session.id, id, client)
-    let lane: Lane | undefined
-    let blob: BlobReader | undefined
-    let giveBack: (() => Promise<void>) | undefined
-    let chunks: ReturnType<typeof openDownload> | undefined
-    let complete = false
-    const release = async (): Promise<void> => {
-      await chunks?.return()
-      lane?.close()
-      try {
-        await Promise.all([blob?.close(), complete ? undefined : giveBack?.()])
-      } finally {
-        transfer.end()
-      }
-    }
-    try {
-      this.find(await this.#sessions.stillIn(session.id, id), file.id)
-      giveBack = await this.#sessions.reserveDownload(session, file.id)
-      lane = await this.#budget.admit(transfer.signal)
-      blob = await this.#blobs.open({ sessionId: session.id, fileId: file.id, part: 0 })
-      const expected = { contentKey: session.secrets.contentKey, fileId: file.id, writers: 'S' } as const
-      transfer.signal.throwIfAborted()
-      chunks = openDownload({ blob, expected, size: file.size, lane }, range)
-      const source = await begun(chunks)
-      transfer.signal.throwIfAborted()
-      const stream = new PacedReadable(source, transfer.signal)
-      stream.once('end', () => { complete = true })
-      stream.once('close', () => { release().catch(this.#onError) })
-      return stream
-    } catch (error) {
-      await release()
-      throw transfer.signal.aborted ? transfer.signal.reason : error
-    }
-  }
-
-  /**
-   * Removes a file for good. Its uploader and the creator may.
+   * Removes a file, or an upload that is under way, for good. Its uploader and the creator may.
    * @throws LocalSendError FILE_NOT_FOUND, NOT_YOUR_FILE
    */
   async delete ({ session, role, id }: Participant, fileId: FileId): Promise<void> {
     const { uploaderId } = this.find(session, fileId)
     if (role !== 'creator' && uploaderId !== id) throw new LocalSendError('NOT_YOUR_FILE')
-    const removed = await this.#sessions.removeFile(session.id, fileId)
-    if (removed !== undefined) await this.#remove(session.id, [removed])
+    await this.#delete(session.id, fileId)
   }
 
-  /** @throws LocalSendError FILE_NOT_FOUND */
-  find (session: SessionRecord, id: FileId): StoredFile {
-    const file = session.files.find((candidate) => candidate.id === id)
-    if (file === undefined) throw new LocalSendError('FILE_NOT_FOUND')
-    return file
+  async #delete (sessionId: SessionId, fileId: FileId): Promise<void> {
+    const turn = await this.#turns.take(fileId)
+    try {
+      const removed = await this.#records.remove(sessionId, fileId)
+      if (removed !== undefined) await this.discard(sessionId, [removed])
+    } finally {
+      turn.end()
+    }
   }
 
-  /**
-   * Removes blobs that no session claims: what a crash left behind. To be called before the first upload.
-   * @returns how many blobs were removed
-   */
-  async removeUnclaimed (): Promise<number> {
+  /** Removes the files whose own time is over. @returns how many */
+  async sweep (now: number): Promise<number> {
     let removed = 0
-    for (const [sessionId, keys] of await this.#blobs.inventory()) {
-      if (await this.#sessions.find(sessionId) !== undefined) continue
-      for (const key of keys) await this.#blobs.remove(key)
-      removed += keys.length
+    for await (const session of this.#sessions.all()) {
+      for (const { id } of endedFiles(session, now)) {
+        await this.#delete(session.id, id)
+        removed += 1
+      }
     }
     return removed
   }
 
-  /** Removes the blobs of files; one that cannot be removed keeps its room and does not keep the others. */
-  async #remove (sessionId: SessionId, files: readonly NewFile[]): Promise<void> {
+  /**
+   * Takes over what an earlier process has left: counts what living sessions hold, and removes the blobs that none of them
+   * claims. To be called before the first upload.
+   * @returns how many blobs were removed
+   */
+  async takeOver (): Promise<number> {
+    for await (const session of this.#sessions.all()) {
+      for (const entry of [...session.files, ...session.uploads]) this.#quota.restore(session.id, offsetOf(entry))
+    }
+    let removed = 0
+    for (const [sessionId, keys] of await this.#blobs.inventory()) {
+      const session = await this.#sessions.find(sessionId)
+      for (const key of keys) {
+        const entry = session && findEntry(session, key.fileId)
+        // The part behind the last one of an upload is the one that a crash left open.
+        if (entry !== undefined && key.part < entry.parts.length + Number(isUpload(entry))) continue
+        await this.#blobs.remove(key)
+        removed += 1
+      }
+    }
+    return removed
+  }
+
+  /** Removes the blobs of files that no record holds any more; one that cannot be removed keeps its room and does not keep the others. */
+  async discard (sessionId: SessionId, files: ReadonlyArray<NewFile | OpenUpload>): Promise<void> {
     const failures: unknown[] = []
-    for (const { id, size, parts } of files) {
+    for (const { id, parts } of files) {
       try {
-        for (const part of parts.keys()) await this.#blobs.remove({ sessionId, fileId: id, part })
-        this.#quota.release(sessionId, size)
+        // One more than there are: an upload may have a part that was never finished.
+        for (let part = 0; part <= parts.length; part++) await this.#blobs.remove({ sessionId, fileId: id, part })
+        this.#quota.release(sessionId, offsetOf({ parts }))
       } catch (error) {
         failures.push(error)
       }
+      this.#activity.end(id)
     }
     if (failures.length > 0) throw new AggregateError(failures, 'some files could not be removed')
   }
 }
-
-type SealedFile = Pick<StoredFile, 'id' | 'name' | 'contentType' | 'size' | 'sha256' | 'parts'>

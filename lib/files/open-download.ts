@@ -1,5 +1,5 @@
 import type { Bytes } from '../crypto/bytes.js'
-import { chunkSpan, HEADER_SIZE, openContainer, plaintextSize, TAG_SIZE, type Expectations, type Opener } from '../crypto/container.js'
+import { chunkSpan, HEADER_SIZE, MAX_PLAINTEXT, openContainer, plaintextSize, TAG_SIZE, type Expectations, type Opener } from '../crypto/container.js'
 import { LocalSendError } from '../errors.js'
 import type { BlobReader } from './blob-store.js'
 import { discard } from './discard.js'
@@ -9,8 +9,8 @@ import type { ByteRange } from './ranges.js'
 interface Container {
   readonly blob: BlobReader
   readonly expected: Expectations
-  /** Bytes of plaintext, as the session's record says. */
-  readonly size: number
+  /** Bytes of plaintext, as the session's record says; `null` while the container still grows: then the last chunk is not there. */
+  readonly size: number | null
   readonly lane: Lane
 }
 
@@ -28,11 +28,11 @@ interface OpenedChunk {
  */
 export async function * openDownload (container: Container, range: ByteRange): AsyncGenerator<Bytes, void, undefined> {
   const { blob, size, lane } = container
-  if (plaintextSize(blob.size) !== size) throw new LocalSendError('CONTAINER_DAMAGED')
+  if (size !== null && plaintextSize(blob.size) !== size) throw new LocalSendError('CONTAINER_DAMAGED')
   const header = new Uint8Array(HEADER_SIZE)
   await blob.read(header, 0)
   const reader = new ChunkReader(blob, await openContainer(header, container.expected))
-  const { first, last, count, skip } = chunkSpan(range.start, range.end, size)
+  const { first, last, count, skip } = chunkSpan(range.start, range.end, size ?? MAX_PLAINTEXT)
   const underWay: Promise<OpenedChunk>[] = []
   let next = first
   const takeNext = (): Promise<OpenedChunk> | undefined => {

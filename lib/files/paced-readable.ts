@@ -7,11 +7,16 @@ import { Readable } from 'node:stream'
  */
 export class PacedReadable extends Readable {
   readonly #source: AsyncIterable<Uint8Array>
+  #rest: number
 
-  /** @param signal - destroys the stream with its reason */
-  constructor (source: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+  /**
+   * @param length - bytes that the source has; `null` if nobody knows
+   * @param signal - destroys the stream with its reason
+   */
+  constructor (source: AsyncIterable<Uint8Array>, length: number | null, signal: AbortSignal) {
     super({ signal })
     this.#source = source
+    this.#rest = length ?? Number.POSITIVE_INFINITY
   }
 
   override pipe <Destination extends NodeJS.WritableStream> (destination: Destination, { end = true } = {}): Destination {
@@ -24,9 +29,13 @@ export class PacedReadable extends Readable {
   }
 
   async #send (destination: NodeJS.WritableStream): Promise<void> {
-    for await (const piece of this.#source) {
+    const iterator = this.#source[Symbol.asyncIterator]()
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
       if (this.destroyed) return
-      await written(destination, piece)
+      await written(destination, next.value)
+      this.#rest -= next.value.length
+      // Whoever knows the length may hang up now: to wait for the source's end would take the whole for a broken one.
+      if (this.#rest === 0) return
     }
   }
 

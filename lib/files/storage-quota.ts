@@ -38,13 +38,22 @@ export class StorageQuota {
     await this.#checkDisk(expected)
   }
 
-  /** Begins the count of one file. */
-  file (sessionId: SessionId): FileReservation {
-    return new FileReservation(this.#limits.maxFileSize, {
+  /**
+   * Begins the count of one file, or of one more part of it.
+   * @param before - bytes that its other parts have
+   */
+  file (sessionId: SessionId, before = 0): FileReservation {
+    return new FileReservation(this.#limits.maxFileSize, before, {
       reserve: (bytes) => { this.#reserve(sessionId, bytes) },
       checkDisk: (bytes) => this.#checkDisk(bytes),
       release: (bytes) => { this.release(sessionId, bytes) }
     })
+  }
+
+  /** Counts what is stored already: that of a session which has survived a restart. */
+  restore (sessionId: SessionId, bytes: number): void {
+    this.#sessions.set(sessionId, (this.#sessions.get(sessionId) ?? 0) + bytes)
+    this.#total += bytes
   }
 
   /** Gives back what a removed file, or a file that did not come to be, had reserved. */
@@ -62,8 +71,7 @@ export class StorageQuota {
 
   #reserve (sessionId: SessionId, bytes: number): void {
     this.#checkLimits(sessionId, bytes)
-    this.#sessions.set(sessionId, (this.#sessions.get(sessionId) ?? 0) + bytes)
-    this.#total += bytes
+    this.restore(sessionId, bytes)
   }
 
   #checkLimits (sessionId: SessionId, bytes: number): void {
@@ -85,13 +93,15 @@ interface Account {
 /** The room that one file takes while it grows; it stays taken unless the reservation is cancelled. */
 export class FileReservation {
   readonly #maxFileSize: number
+  readonly #before: number
   readonly #account: Account
   #reserved = 0
   /** The disk has been looked at for the file up to this size. */
   #looked = 0
 
-  constructor (maxFileSize: number, account: Account) {
+  constructor (maxFileSize: number, before: number, account: Account) {
     this.#maxFileSize = maxFileSize
+    this.#before = before
     this.#account = account
   }
 
@@ -101,7 +111,7 @@ export class FileReservation {
    */
   async take (bytes: number): Promise<void> {
     const size = this.#reserved + bytes
-    if (size > this.#maxFileSize) throw new LocalSendError('FILE_TOO_LARGE', { detail: `The limit is ${this.#maxFileSize} bytes.` })
+    if (this.#before + size > this.#maxFileSize) throw new LocalSendError('FILE_TOO_LARGE', { detail: `The limit is ${this.#maxFileSize} bytes.` })
     this.#account.reserve(bytes)
     this.#reserved = size
     if (size <= this.#looked) return

@@ -1,5 +1,5 @@
 import { concat } from '../crypto/bytes.js'
-import { LocalSendError } from '../errors.js'
+import { isLocalSendError, LocalSendError } from '../errors.js'
 
 /**
  * Reads the beginning of a stream without losing it. Its pieces must stay valid when the next ones are asked for.
@@ -39,7 +39,7 @@ export async function * arriving (stream: AsyncIterable<Uint8Array>): AsyncGener
   try {
     yield * stream
   } catch (cause) {
-    throw new LocalSendError('UPLOAD_INCOMPLETE', { cause })
+    throw isLocalSendError(cause) ? cause : new LocalSendError('UPLOAD_INCOMPLETE', { cause })
   }
 }
 
@@ -49,18 +49,59 @@ export async function * arriving (stream: AsyncIterable<Uint8Array>): AsyncGener
  */
 export async function * abortable <Item> (source: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Item, void> {
   const iterator = source[Symbol.asyncIterator]()
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => { reject(signal.reason as Error) }, { once: true })
-  })
-  aborted.catch(() => {})
+  let interrupt = (): void => {}
+  const onAbort = (): void => { interrupt() }
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
     for (;;) {
       signal.throwIfAborted()
-      const next = await Promise.race([iterator.next(), aborted])
+      // One promise for each item: racing against one that lives as long as the stream would pile up reactions on it.
+      const next = await new Promise<IteratorResult<Item>>((resolve, reject) => {
+        interrupt = () => { reject(signal.reason as Error) }
+        iterator.next().then(resolve, reject)
+      })
       if (next.done === true) return
       yield next.value
     }
   } finally {
+    signal.removeEventListener('abort', onAbort)
     Promise.resolve(iterator.return?.()).catch(() => {})
   }
+}
+
+/**
+ * The same stream, as long as it keeps to its length.
+ * @throws LocalSendError UPLOAD_TOO_LONG instead of the first piece that goes beyond
+ */
+export async function * limited (stream: AsyncIterable<Uint8Array>, length: number): AsyncGenerator<Uint8Array, void> {
+  let rest = length
+  for await (const piece of stream) {
+    rest -= piece.length
+    if (rest < 0) throw new LocalSendError('UPLOAD_TOO_LONG')
+    yield piece
+  }
+}
+
+/** A stream that ends where it breaks. */
+export interface Interruptible {
+  readonly stream: AsyncIterable<Uint8Array>
+  /** What broke it; `undefined` if it came to its own end. To be asked when it has ended. */
+  readonly interruption: () => Error | undefined
+}
+
+/**
+ * The same stream, which ends instead of breaking: what has arrived of an upload that can be resumed is kept.
+ * @param signal - ends it too, with its reason as the interruption
+ */
+export function interruptible (source: AsyncIterable<Uint8Array>, signal: AbortSignal): Interruptible {
+  let interruption: Error | undefined
+  async function * untilBroken (): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield * arriving(abortable(source, signal))
+    } catch (error) {
+      const reason: unknown = signal.aborted ? signal.reason : error
+      interruption = reason instanceof Error ? reason : new Error('the stream broke', { cause: reason })
+    }
+  }
+  return { stream: untilBroken(), interruption: () => interruption }
 }

@@ -1,43 +1,123 @@
-/** The changes of a session's list of files, as pure functions that a store applies atomically. */
+/** The changes of a session's files and uploads, as pure functions that a store applies atomically. */
 
 import type { FileId } from '../ids.js'
-import type { Changed, NewFile, SessionRecord, StoredFile } from './session.js'
+import type { Changed, FileEntry, NewFile, NewUpload, OpenUpload, SessionRecord, StoredFile } from './session.js'
 
-/** Adds the files of one upload, all or none. */
-export function addFiles (record: SessionRecord, files: readonly NewFile[]): Changed<'added' | 'too-many' | 'too-large'> {
-  const all = [...record.files, ...files.map((file, i) => ({ ...file, number: record.filesAdded + i + 1 }))]
-  if (all.length > record.limits.maxFiles) return { record, outcome: 'too-many' }
-  const size = all.reduce((sum, file) => sum + file.size, 0)
-  if (size > record.limits.maxSessionSize) return { record, outcome: 'too-large' }
-  return { record: { ...record, files: all, filesAdded: record.filesAdded + files.length }, outcome: 'added' }
+type Entry = StoredFile | OpenUpload
+
+export const isUpload = (entry: Entry): entry is OpenUpload => 'length' in entry
+
+/** Bytes of plaintext that have arrived. */
+export const offsetOf = ({ parts }: Pick<FileEntry, 'parts'>): number => parts.reduce((sum, size) => sum + size, 0)
+
+const entries = ({ files, uploads }: SessionRecord): readonly Entry[] =>
+  uploads.length === 0 ? files : [...files, ...uploads].sort((a, b) => a.number - b.number)
+
+/** A file or an upload under way. */
+export const findEntry = ({ files, uploads }: SessionRecord, id: FileId): Entry | undefined =>
+  files.find((file) => file.id === id) ?? uploads.find((upload) => upload.id === id)
+
+/** Bytes of plaintext that the session holds. */
+export const storedBytes = ({ files, uploads }: SessionRecord): number =>
+  files.reduce((sum, { size }) => sum + size, 0) + uploads.reduce((sum, upload) => sum + offsetOf(upload), 0)
+
+type Refusal = 'too-many' | 'too-large'
+
+function refusal (record: SessionRecord, files: number, bytes: number): Refusal | undefined {
+  if (record.files.length + record.uploads.length + files > record.limits.maxFiles) return 'too-many'
+  return storedBytes(record) + bytes > record.limits.maxSessionSize ? 'too-large' : undefined
 }
 
-/** A page of the list: up to `limit` files behind the one with the number `after`, and the number to go on after. */
-export function pageOfFiles ({ files }: SessionRecord, limit: number, after = 0): { readonly files: readonly StoredFile[], readonly next: number | null } {
-  const rest = files.filter(({ number }) => number > after)
+/** Adds the files of one upload, all or none. */
+export function addFiles (record: SessionRecord, files: readonly NewFile[]): Changed<'added' | Refusal> {
+  const refused = refusal(record, files.length, files.reduce((sum, { size }) => sum + size, 0))
+  if (refused !== undefined) return { record, outcome: refused }
+  const added = files.map((file, i) => ({ ...file, number: record.filesAdded + i + 1 }))
+  return { record: { ...record, files: [...record.files, ...added], filesAdded: record.filesAdded + files.length }, outcome: 'added' }
+}
+
+/** Begins an upload that can be resumed. */
+export function openUpload (record: SessionRecord, upload: NewUpload): Changed<'opened' | Refusal> {
+  const refused = refusal(record, 1, upload.length ?? 0)
+  if (refused !== undefined) return { record, outcome: refused }
+  const number = record.filesAdded + 1
+  return { record: { ...record, uploads: [...record.uploads, { ...upload, number }], filesAdded: number }, outcome: 'opened' }
+}
+
+type UploadOutcome = 'changed' | 'too-large' | 'not-found'
+
+/** Adds a part that is stored for good; later ones go on behind it. */
+export function appendPart (record: SessionRecord, id: FileId, size: number): Changed<UploadOutcome> {
+  if (refusal(record, 0, size) === 'too-large') return { record, outcome: 'too-large' }
+  return changeUpload(record, id, (upload) => ({ ...upload, parts: [...upload.parts, size] }))
+}
+
+/** Fixes the length of an upload that began without one. */
+export const setLength = (record: SessionRecord, id: FileId, length: number): Changed<UploadOutcome> =>
+  changeUpload(record, id, (upload) => ({ ...upload, length }))
+
+function changeUpload (record: SessionRecord, id: FileId, change: (upload: OpenUpload) => OpenUpload): Changed<UploadOutcome> {
+  if (!record.uploads.some((upload) => upload.id === id)) return { record, outcome: 'not-found' }
+  return { record: { ...record, uploads: record.uploads.map((upload) => upload.id === id ? change(upload) : upload) }, outcome: 'changed' }
+}
+
+/** What is known of an upload when its last part is stored. */
+export interface Completion {
+  /** The plaintext bytes of the last part; `null` if all parts have been added already. */
+  readonly lastPart: number | null
+  readonly contentType: string
+  readonly sha256: string
+}
+
+/** Adds the last part of an upload and makes it a file, in its place in the list. */
+export function completeUpload (record: SessionRecord, id: FileId, { lastPart, contentType, sha256 }: Completion): Changed<StoredFile | 'too-large' | 'not-found'> {
+  const upload = record.uploads.find((candidate) => candidate.id === id)
+  if (upload === undefined) return { record, outcome: 'not-found' }
+  if (refusal(record, 0, lastPart ?? 0) === 'too-large') return { record, outcome: 'too-large' }
+  const { declaredType: _declared, length: _length, expectedSha256: _expected, ...entry } = upload
+  const parts = lastPart === null ? upload.parts : [...upload.parts, lastPart]
+  const file: StoredFile = { ...entry, parts, size: offsetOf({ parts }), contentType, sha256 }
+  const files = [...record.files, file].sort((a, b) => a.number - b.number)
+  return { record: { ...record, files, uploads: record.uploads.filter((other) => other !== upload) }, outcome: file }
+}
+
+/** A page of the list: up to `limit` entries behind the one with the number `after`, and the number to go on after. */
+export function pageOfFiles (record: SessionRecord, limit: number, after = 0): { readonly files: readonly Entry[], readonly next: number | null } {
+  const rest = entries(record).filter(({ number }) => number > after)
   const page = rest.slice(0, limit)
   return { files: page, next: rest.length > limit ? page.at(-1)?.number ?? null : null }
 }
 
-/** Removes a file; the outcome is what was removed. */
-export function removeFile (record: SessionRecord, id: FileId): Changed<StoredFile | undefined> {
-  const outcome = record.files.find((file) => file.id === id)
-  return { record: { ...record, files: record.files.filter((file) => file !== outcome) }, outcome }
+/** Removes a file or an upload; the outcome is what was removed. */
+export function removeFile (record: SessionRecord, id: FileId): Changed<Entry | undefined> {
+  const outcome = findEntry(record, id)
+  if (outcome === undefined) return { record, outcome }
+  return { record: { ...record, files: record.files.filter((file) => file !== outcome), uploads: record.uploads.filter((upload) => upload !== outcome) }, outcome }
 }
+
+/** The files and uploads whose own time is over. */
+export const endedFiles = (record: SessionRecord, now: number): readonly Entry[] =>
+  entries(record).filter(({ endsAt }) => endsAt !== null && now >= endsAt)
 
 /** Reserves one download of a file, so that no two can pass a limit of one. */
 export function reserveDownload (record: SessionRecord, id: FileId): Changed<'reserved' | 'used-up' | 'not-found'> {
-  const file = record.files.find((candidate) => candidate.id === id)
-  if (file === undefined) return { record, outcome: 'not-found' }
-  if (file.downloads >= (record.limits.maxDownloads ?? Number.POSITIVE_INFINITY)) return { record, outcome: 'used-up' }
+  const entry = findEntry(record, id)
+  if (entry === undefined) return { record, outcome: 'not-found' }
+  if (entry.downloads >= (maxDownloads(record, entry) ?? Number.POSITIVE_INFINITY)) return { record, outcome: 'used-up' }
   return { record: countDownload(record, id, 1), outcome: 'reserved' }
+}
+
+/** How often a file may be downloaded: its own limit, or the session's where that is tighter; `null`: any number of times. */
+export function maxDownloads ({ limits }: SessionRecord, entry: FileEntry): number | null {
+  const given = [limits.maxDownloads, entry.maxDownloads].filter((limit) => limit !== null)
+  return given.length === 0 ? null : Math.min(...given)
 }
 
 /** Gives the reservation of a broken download back. */
 export const giveBackDownload = (record: SessionRecord, id: FileId): Changed<undefined> =>
   ({ record: countDownload(record, id, -1), outcome: undefined })
 
-const countDownload = (record: SessionRecord, id: FileId, change: 1 | -1): SessionRecord => ({
-  ...record,
-  files: record.files.map((file) => file.id === id ? { ...file, downloads: file.downloads + change } : file)
-})
+function countDownload (record: SessionRecord, id: FileId, change: 1 | -1): SessionRecord {
+  const count = <Kind extends FileEntry> (entry: Kind): Kind => entry.id === id ? { ...entry, downloads: entry.downloads + change } : entry
+  return { ...record, files: record.files.map(count), uploads: record.uploads.map(count) }
+}

@@ -49,28 +49,52 @@ export interface Confirmations {
   readonly own: Bytes
 }
 
-export interface StoredFile {
+/** What a file has whether or not all of it has arrived. */
+export interface FileEntry {
   readonly id: FileId
   /** Place in the list; counts from 1 and is not given out again when a file is deleted, so that pages continue behind it. */
   readonly number: number
   readonly name: string
+  readonly uploadedBy: Role
+  /** Who uploaded it: `creator`, or the joiner's id. */
+  readonly uploaderId: ParticipantId
+  /** When it began. */
+  readonly uploadedAt: number
+  /** Plaintext bytes of each container that the file consists of, in order. */
+  readonly parts: readonly number[]
+  /** Downloads that are complete or under way; they count against `maxDownloads`. */
+  readonly downloads: number
+  /** How often it may be downloaded; `null`: as often as the session's files may. */
+  readonly maxDownloads: number | null
+  /** When it is removed; `null`: with its session. */
+  readonly endsAt: number | null
+  /** The Upload-Metadata of a tus upload, which its client may ask back; `null` without one. */
+  readonly uploadMetadata: string | null
+}
+
+/** A file that is whole. */
+export interface StoredFile extends FileEntry {
   readonly contentType: string
   /** Bytes of plaintext. */
   readonly size: number
   /** Lowercase hex. */
   readonly sha256: string
-  readonly uploadedBy: Role
-  /** Who uploaded it: `creator`, or the joiner's id. */
-  readonly uploaderId: ParticipantId
-  readonly uploadedAt: number
-  /** Plaintext bytes of each container that the file consists of, in order. */
-  readonly parts: readonly number[]
-  /** Downloads that are complete or under way; they count against `limits.maxDownloads`. */
-  readonly downloads: number
+}
+
+/** A file of which more may come: an upload that can be resumed. */
+export interface OpenUpload extends FileEntry {
+  /** What the sender says the media type is. */
+  readonly declaredType: string
+  /** Bytes of the whole file; `null` while the sender does not know. */
+  readonly length: number | null
+  /** What the sender says the SHA-256 is: lowercase hex. */
+  readonly expectedSha256: string | null
 }
 
 /** A file that has no place in the list yet. */
 export type NewFile = Omit<StoredFile, 'number'>
+/** An upload that has no place in the list yet. */
+export type NewUpload = Omit<OpenUpload, 'number'>
 
 export type ParticipantId = JoinId | 'creator'
 
@@ -101,7 +125,8 @@ export interface SessionRecord {
   /** Failures behind a right code (password, share, confirmation): never forgiven. */
   readonly wrongPasswords: number
   readonly files: readonly StoredFile[]
-  /** How many files there have ever been: the last `number`. */
+  readonly uploads: readonly OpenUpload[]
+  /** How many files and uploads there have ever been: the last `number`. */
   readonly filesAdded: number
   readonly secrets: SessionSecrets
 }

@@ -3,12 +3,11 @@ import { newContentKey } from '../crypto/keys.js'
 import { preparePassword } from '../crypto/password.js'
 import { passwordElement, responderShare } from '../crypto/spake2.js'
 import { LocalSendError } from '../errors.js'
-import type { FileId, JoinId, SessionId } from '../ids.js'
+import type { JoinId, SessionId } from '../ids.js'
 import { newSessionId } from '../new-ids.js'
 import type { PasswordStretching } from './password-stretching.js'
-import { addFiles, giveBackDownload, removeFile, reserveDownload } from './session-files.js'
 import * as state from './session.js'
-import type { Changed, NewFile, ParticipantId, Role, SessionLimits, SessionRecord, StoredFile } from './session.js'
+import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord } from './session.js'
 import type { SessionStore } from './store.js'
 import { findHolder, hashToken, newToken, newVerificationCode, type IssuedToken } from './tokens.js'
 import type { Transfers } from './transfers.js'
@@ -55,6 +54,8 @@ interface Dependencies {
 
 /** What has to be done when a session has ended and its key is gone: removing its files. */
 type EndListener = (session: SessionRecord) => Promise<void>
+/** What else is to be done when the sweeper comes by. */
+type SweepListener = (now: number) => Promise<void>
 
 /** Milliseconds by which the moment of last use may lag: not every request of a busy session writes it. */
 const TOUCH_INTERVAL = 1000
@@ -70,6 +71,7 @@ export class Sessions {
   readonly #clock: () => number
   readonly #stretching: PasswordStretching
   readonly #endListeners: EndListener[] = []
+  readonly #sweepListeners: SweepListener[] = []
 
   constructor ({ store, transfers, stretching, settings, clock = Date.now }: Dependencies) {
     this.#store = store
@@ -82,6 +84,11 @@ export class Sessions {
   /** Registers what is to be done with a session's files when it ends. */
   onEnd (listener: EndListener): void {
     this.#endListeners.push(listener)
+  }
+
+  /** Registers what is to be done whenever expired sessions are looked for. */
+  onSweep (listener: SweepListener): void {
+    this.#sweepListeners.push(listener)
   }
 
   /**
@@ -124,6 +131,7 @@ export class Sessions {
       wrongCodes: 0,
       wrongPasswords: 0,
       files: [],
+      uploads: [],
       filesAdded: 0,
       secrets
     }
@@ -133,6 +141,14 @@ export class Sessions {
   async find (id: SessionId): Promise<SessionRecord | undefined> {
     const record = await this.#store.get(id)
     return record === undefined || state.isExpired(record, this.#clock()) ? undefined : record
+  }
+
+  /** All sessions that have not expired. */
+  async * all (): AsyncGenerator<SessionRecord, void> {
+    for (const id of await this.#store.ids()) {
+      const session = await this.find(id)
+      if (session !== undefined) yield session
+    }
   }
 
   /** Whose token this is in this session; `undefined` if it is nobody's. Counts as use of the session. */
@@ -198,40 +214,13 @@ export class Sessions {
     for (const id of new Set(this.transfers.sessions())) await this.#store.touch(id, now)
     const expired = await this.#store.expired(now)
     await Promise.all(expired.map((id) => this.close(id)))
+    for (const listener of this.#sweepListeners) await listener(now)
     return expired.length
   }
 
   /** Ends all sessions: for a process whose sessions end with it. */
   async closeAll (): Promise<void> {
     await Promise.all((await this.#store.ids()).map((id) => this.close(id)))
-  }
-
-  /**
-   * Adds the files of one upload, all or none.
-   * @throws LocalSendError SESSION_CLOSED, TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
-   */
-  async addFiles (id: SessionId, files: readonly NewFile[]): Promise<void> {
-    const outcome = await this.change(id, (record) => addFiles(record, files))
-    if (outcome === 'too-many') throw new LocalSendError('TOO_MANY_FILES')
-    if (outcome === 'too-large') throw new LocalSendError('SESSION_SIZE_EXCEEDED')
-  }
-
-  /** @returns the file that was removed, `undefined` if another call has removed it */
-  async removeFile (id: SessionId, fileId: FileId): Promise<StoredFile | undefined> {
-    return await this.change(id, (record) => removeFile(record, fileId))
-  }
-
-  /**
-   * Reserves one download where their number is limited.
-   * @returns what gives the reservation back if the download breaks
-   * @throws LocalSendError DOWNLOADS_USED_UP, FILE_NOT_FOUND
-   */
-  async reserveDownload (session: SessionRecord, fileId: FileId): Promise<() => Promise<void>> {
-    if (session.limits.maxDownloads === null) return () => Promise.resolve()
-    const outcome = await this.change(session.id, (record) => reserveDownload(record, fileId))
-    if (outcome === 'used-up') throw new LocalSendError('DOWNLOADS_USED_UP')
-    if (outcome === 'not-found') throw new LocalSendError('FILE_NOT_FOUND')
-    return async () => { await this.#store.update(session.id, (record) => giveBackDownload(record, fileId)) }
   }
 
   /**

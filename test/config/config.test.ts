@@ -41,6 +41,7 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
     bad: ['*', '*.pdf', 'image/png', 'pdf txt', '..', 'tar..gz', 'a\\b', 'pdf,*.txt']
   },
   STREAM_MEMORY: { fallback: 256 * MIB, good: LARGE_SIZES.good, bad: [...LARGE_SIZES.bad, '1', '1048575'] },
+  IDLE_TIMEOUT: { fallback: 120, ...SECONDS },
   SESSION_TIMEOUT: { fallback: 3600, ...SECONDS },
   MAX_SESSION_AGE: { fallback: 604_800, ...SECONDS },
   MAX_SESSIONS: { fallback: 10_000, ...COUNTS },

@@ -33,6 +33,8 @@ const REFUSED: Record<Exclude<Access, 'anyone'>, Partial<Record<Who, string>>> =
 
 const share = toHex(joinerShare(passwordElement(new Uint8Array(32).fill(7))).share)
 
+const TUS = { 'tus-resumable': '1.0.0' }
+
 /** A request of each operation that is right in everything but, perhaps, its caller; and what a caller who may gets. */
 const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => CallOptions }> = {
   health: { allowed: 200 },
@@ -48,12 +50,18 @@ const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => 
   files: { allowed: 200 },
   download: { allowed: 200 },
   'download-head': { allowed: 200 },
+  putFile: { allowed: 201, request: () => ({ body: 'content', headers: { 'content-type': 'text/plain' } }) },
+  uploadOptions: { allowed: 204 },
+  createUpload: { allowed: 201, request: () => ({ headers: { ...TUS, 'upload-length': '3' } }) },
+  'upload-offset-head': { allowed: 200, request: () => ({ headers: TUS }) },
+  continueUpload: { allowed: 204, request: () => ({ headers: { ...TUS, 'upload-offset': '10', 'content-type': 'application/offset+octet-stream' } }) },
+  deleteUpload: { allowed: 204, request: () => ({ headers: TUS }) },
   deleteFile: { allowed: 204 },
   leave: { allowed: 204 },
   close: { allowed: 200 }
 }
 
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const
+const METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete'] as const
 
 interface Document {
   readonly paths: Record<string, Partial<Record<typeof METHODS[number], { operationId: string, security?: Array<Record<string, string[]>> }>>>

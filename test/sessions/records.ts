@@ -35,6 +35,7 @@ export const newRecord = ({ limits, ...changes }: Changes = {}): SessionRecord =
   wrongCodes: 0,
   wrongPasswords: 0,
   files: [],
+  uploads: [],
   filesAdded: 0,
   secrets: {
     contentKey: randomBytes(32),
@@ -58,7 +59,10 @@ export const newFile = (size = 10, id: FileId = newFileId()): StoredFile => ({
   uploaderId: 'creator',
   uploadedAt: NOW,
   parts: [size],
-  downloads: 0
+  downloads: 0,
+  maxDownloads: null,
+  endsAt: null,
+  uploadMetadata: null
 })
 
 /** The same numbers in [0, 1) every time (mulberry32), so that a failing interleaving can be run again. */

@@ -7,24 +7,27 @@ import { discard } from './discard.js'
 import type { Lane, Release } from './memory-budget.js'
 import type { FileReservation } from './storage-quota.js'
 
-interface Upload {
+interface Part {
   readonly source: AsyncIterable<Uint8Array>
   readonly sealer: Sealer
   readonly writer: BlobWriter
   readonly lane: Lane
   readonly reservation: FileReservation
+  /** Takes in every byte of the plaintext. */
+  readonly checksums: readonly Checksum[]
   /** Called when sealing or writing fails: ends the source, which may be waiting for a slow sender. */
   readonly abort: (reason: unknown) => void
+  /** Told how many bytes of plaintext can be read by now: whole chunks, never the last one. */
+  readonly onReadable?: ((bytes: number) => void) | undefined
 }
 
 /**
  * Streams a plaintext into a container: cut, counted, sealed, written. Chunks are sealed and written side by side, as many as
  * the lane has slots for, and in order; when no slot is free, the source is not read.
  *
- * @returns bytes and SHA-256 (lowercase hex) of the plaintext, once all of it has been written
+ * @returns bytes of the plaintext, once all of it has been written
  */
-export async function sealUpload ({ source, sealer, writer, lane, reservation, abort }: Upload): Promise<{ size: number, sha256: string }> {
-  const checksum = new Checksum()
+export async function sealPart ({ source, sealer, writer, lane, reservation, checksums, abort, onReadable }: Part): Promise<number> {
   const writes = new OrderedWrites(writer, abort)
   let size = 0
   // The sealer goes on using its header.
@@ -35,8 +38,9 @@ export async function sealUpload ({ source, sealer, writer, lane, reservation, a
       const release = await lane.acquire()
       size += bytes.length
       // Sealing copies the bytes before it returns, so that the chunker may reuse its one buffer.
-      writes.add(sealer.seal(index, last, bytes), release)
-      checksum.update(bytes)
+      const readable = last ? undefined : (index + 1) * sealer.chunkSize
+      writes.add(sealer.seal(index, last, bytes), release, () => { if (readable !== undefined) onReadable?.(readable) })
+      for (const checksum of checksums) checksum.update(bytes)
     }
   } catch (error) {
     // What is under way is written before the caller closes the blob.
@@ -44,7 +48,7 @@ export async function sealUpload ({ source, sealer, writer, lane, reservation, a
     throw error
   }
   await writes.settled()
-  return { size, sha256: checksum.digest() }
+  return size
 }
 
 /** Hands results to a writer in the order in which they were announced, not in that in which they are ready. */
@@ -62,12 +66,14 @@ class OrderedWrites {
   /**
    * @param result - its memory is given back when it has been written
    * @param release - called when the result has been written, or could not be
+   * @param onWritten - called when it has been written
    */
-  add (result: Promise<Bytes>, release: Release): void {
+  add (result: Promise<Bytes>, release: Release, onWritten: () => void = () => {}): void {
     const turn = Promise.all([result, this.#turn]).then(([bytes]) => ({ bytes, written: this.#writer.write(bytes) }))
     const written = turn.then(async ({ bytes, written }) => {
       await written
       discard(bytes)
+      onWritten()
     }).finally(release)
     this.#turn = turn
     this.#written = Promise.all([this.#written, written])

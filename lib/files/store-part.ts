@@ -1,0 +1,47 @@
+import type { Bytes } from '../crypto/bytes.js'
+import { createSealer } from '../crypto/container.js'
+import type { BlobKey, BlobStore } from './blob-store.js'
+import type { Checksum } from './checksum.js'
+import type { Lane } from './memory-budget.js'
+import { sealPart } from './seal-part.js'
+import type { FileReservation } from './storage-quota.js'
+
+interface PartRequest {
+  readonly blobs: BlobStore
+  readonly key: BlobKey
+  readonly contentKey: Bytes
+  readonly source: AsyncIterable<Uint8Array>
+  readonly lane: Lane
+  readonly reservation: FileReservation
+  readonly checksums: readonly Checksum[]
+  readonly signal: AbortSignal
+  readonly abort: (reason: unknown) => void
+  readonly onReadable?: ((bytes: number) => void) | undefined
+}
+
+/** A part that has been stored and that no record knows yet. */
+export interface StoredPart {
+  /** Bytes of plaintext. */
+  readonly size: number
+  /** Removes it and gives its room back. */
+  readonly undo: () => Promise<void>
+}
+
+/** Seals a stream into a container of its own, under a salt of its own; leaves nothing behind if that fails. */
+export async function storePart ({ blobs, key, contentKey, signal, reservation, ...rest }: PartRequest): Promise<StoredPart> {
+  const writer = await blobs.create(key)
+  const undo = async (): Promise<void> => {
+    reservation.cancel()
+    await writer.abort()
+  }
+  try {
+    signal.throwIfAborted()
+    const sealer = await createSealer({ contentKey, fileId: key.fileId, part: key.part, writer: 'S' })
+    const size = await sealPart({ ...rest, reservation, sealer, writer })
+    await writer.commit()
+    return { size, undo }
+  } catch (error) {
+    await undo()
+    throw error
+  }
+}

@@ -1,0 +1,202 @@
+import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
+import type { FileRecords } from '../sessions/file-records.js'
+import { offsetOf } from '../sessions/session-files.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
+import type { Transfer } from '../sessions/transfers.js'
+import type { BlobStore } from './blob-store.js'
+import { Checksum, type ChecksumAlgorithm } from './checksum.js'
+import { checkType, detectType, SNIFFED_BYTES, type TypePolicy } from './file-types.js'
+import type { Files } from './files.js'
+import type { Lane, MemoryBudget } from './memory-budget.js'
+import { readParts, type FileSource } from './read-file.js'
+import type { StorageQuota } from './storage-quota.js'
+import { storePart, type StoredPart } from './store-part.js'
+import { interruptible, limited, splitHead } from './streams.js'
+import type { UploadActivity } from './upload-activity.js'
+
+/** Parts of one file at most: the record, which is written with each, names them all. */
+const MAX_PARTS = 10_000
+
+/** What breaks a piece off and leaves what had arrived of it good. */
+const KEEPING: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UPLOAD_LOCKED', 'SERVER_STOPPING']
+
+/** Bytes that go on with an upload. */
+export interface Piece {
+  /** Where they begin in the file. */
+  readonly offset: number
+  /** Bytes that will come; `undefined` where nobody knows. */
+  readonly size: number | undefined
+  /** The length of the file, where its sender learns it only now. */
+  readonly length: number | undefined
+  /** What the digest of the piece must be, lowercase hex; otherwise all of it is thrown away. */
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm, readonly digest: string } | undefined
+  readonly content: AsyncIterable<Uint8Array>
+  /** Fires when the client has gone, or sends too little. */
+  readonly client: AbortSignal
+}
+
+/** How far an upload has come. */
+export interface Progress {
+  readonly offset: number
+  readonly entry: StoredFile | OpenUpload
+}
+
+export interface UploadWriterDependencies {
+  readonly sessions: Sessions
+  readonly records: FileRecords
+  readonly files: Files
+  readonly blobs: BlobStore
+  readonly quota: StorageQuota
+  readonly budget: MemoryBudget
+  readonly types: TypePolicy
+  readonly activity: UploadActivity
+}
+
+/** Writes the pieces of uploads that can be resumed. Whoever calls it has the upload's turn. */
+export class UploadWriter {
+  readonly #use: UploadWriterDependencies
+
+  constructor (dependencies: UploadWriterDependencies) {
+    this.#use = dependencies
+  }
+
+  /** Adds one piece as a part of its own, and makes the upload a file if it was the last. */
+  async write (session: SessionRecord, upload: OpenUpload, piece: Piece, transfer: Transfer, lane: Lane): Promise<Progress> {
+    const { activity } = this.#use
+    const rest = upload.length === null ? Number.POSITIVE_INFINITY : upload.length - piece.offset
+    if ((piece.size ?? 0) > rest) throw new LocalSendError('UPLOAD_TOO_LONG')
+    if (upload.parts.length >= MAX_PARTS) throw new LocalSendError('UPLOAD_TOO_FRAGMENTED')
+    const checksum = await this.#digest(session, upload, lane)
+    const pieceChecksum = piece.checksum && new Checksum(piece.checksum.algorithm)
+    const { stream, interruption } = interruptible(limited(piece.content, rest), AbortSignal.any([transfer.signal, piece.client]))
+    let outcome: 'kept' | 'discarded' = 'discarded'
+    try {
+      const part = await this.#store(session, upload, { stream, piece, transfer, lane, checksums: [checksum, ...pieceChecksum === undefined ? [] : [pieceChecksum]] })
+      const broken = interruption()
+      const refusal = whyNotKept(broken, piece, pieceChecksum)
+      if (refusal !== undefined) {
+        await part?.undo()
+        throw refusal
+      }
+      const entry = await this.#commit(session, upload, part, checksum, lane)
+      outcome = 'kept'
+      if (broken !== undefined) throw broken
+      return { entry, offset: offsetOf(entry) }
+    } finally {
+      activity.close(upload.id, outcome)
+    }
+  }
+
+  /** @returns `undefined` where nothing came: only an empty file has an empty part */
+  async #store (session: SessionRecord, upload: OpenUpload, { stream, piece, transfer, lane, checksums }: Storing): Promise<StoredPart | undefined> {
+    const { blobs, quota, activity } = this.#use
+    const { head, source } = await splitHead(stream, piece.offset === 0 ? SNIFFED_BYTES : 1)
+    if (head.length === 0 && upload.length !== 0) return undefined
+    if (head.length >= SNIFFED_BYTES) await this.#refuseType(session, upload, head)
+    const part = upload.parts.length
+    return await storePart({
+      blobs,
+      key: { sessionId: session.id, fileId: upload.id, part },
+      contentKey: session.secrets.contentKey,
+      reservation: quota.file(session.id, piece.offset),
+      signal: transfer.signal,
+      abort: transfer.abort,
+      // What may still prove damaged is not for others to read.
+      onReadable: piece.checksum === undefined ? (bytes) => { activity.advance(upload.id, { part, bytes }) } : undefined,
+      checksums,
+      source,
+      lane
+    })
+  }
+
+  async #commit (session: SessionRecord, upload: OpenUpload, part: StoredPart | undefined, checksum: Checksum, lane: Lane): Promise<StoredFile | OpenUpload> {
+    const { records, activity } = this.#use
+    const grown = part === undefined ? upload : { ...upload, parts: [...upload.parts, part.size] }
+    const offset = offsetOf(grown)
+    activity.keepDigest(upload.id, { offset, checksum })
+    try {
+      if (offset === upload.length) return await this.finish(session, upload, lane, part)
+      if (part !== undefined) await records.append(session.id, upload.id, part.size)
+      return grown
+    } catch (error) {
+      if (!isLocalSendError(error, 'CHECKSUM_MISMATCH') && !isLocalSendError(error, 'FILE_TYPE_NOT_ALLOWED')) await part?.undo()
+      throw error
+    }
+  }
+
+  /**
+   * Makes an upload of which every byte is stored a file.
+   * @param last - its last part, where the record does not have that one yet
+   * @throws LocalSendError CHECKSUM_MISMATCH, FILE_TYPE_NOT_ALLOWED: then nothing of it is kept
+   */
+  async finish (session: SessionRecord, upload: OpenUpload, lane: Lane, last?: StoredPart): Promise<StoredFile> {
+    const whole = last === undefined ? upload : { ...upload, parts: [...upload.parts, last.size] }
+    const sha256 = (await this.#digest(session, whole, lane)).digest()
+    if (upload.expectedSha256 !== null && upload.expectedSha256 !== sha256) {
+      await this.#giveUp(session, whole)
+      throw new LocalSendError('CHECKSUM_MISMATCH')
+    }
+    const contentType = await this.#refuseType(session, whole, await this.#head(session, whole, lane))
+    const file = await this.#use.records.complete(session.id, upload.id, { lastPart: last?.size ?? null, contentType, sha256 })
+    this.#use.activity.end(upload.id)
+    return file
+  }
+
+  /** The media type, by the first bytes. An upload of a type that is not allowed is given up. */
+  async #refuseType (session: SessionRecord, upload: OpenUpload, head: Uint8Array): Promise<string> {
+    const type = await detectType(head, upload.declaredType)
+    try {
+      checkType(type, this.#use.types)
+      return type
+    } catch (error) {
+      await this.#giveUp(session, upload)
+      throw error
+    }
+  }
+
+  async #giveUp (session: SessionRecord, upload: OpenUpload): Promise<void> {
+    await this.#use.records.remove(session.id, upload.id)
+    await this.#use.files.discard(session.id, [upload])
+  }
+
+  async #head (session: SessionRecord, upload: OpenUpload, lane: Lane): Promise<Uint8Array> {
+    const end = Math.min(SNIFFED_BYTES, offsetOf(upload))
+    const head = new Uint8Array(end)
+    let filled = 0
+    for await (const bytes of readParts(this.#source(session, upload, lane), upload.parts, { start: 0, end })) {
+      head.set(bytes, filled)
+      filled += bytes.length
+    }
+    return head
+  }
+
+  /** The digest of all that is stored; read again only where this process has not seen it. */
+  async #digest (session: SessionRecord, upload: OpenUpload, lane: Lane): Promise<Checksum> {
+    const offset = offsetOf(upload)
+    const known = this.#use.activity.digestUpTo(upload.id, offset)
+    if (known !== undefined) return known
+    const checksum = new Checksum()
+    if (offset === 0) return checksum
+    for await (const bytes of readParts(this.#source(session, upload, lane), upload.parts, { start: 0, end: offset })) checksum.update(bytes)
+    return checksum
+  }
+
+  #source (session: SessionRecord, { id: fileId }: OpenUpload, lane: Lane): FileSource {
+    return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: session.secrets.contentKey, lane }
+  }
+}
+
+interface Storing {
+  readonly stream: AsyncIterable<Uint8Array>
+  readonly piece: Piece
+  readonly transfer: Transfer
+  readonly lane: Lane
+  readonly checksums: readonly Checksum[]
+}
+
+/** Why nothing of a piece may stay; `undefined` where it may. A piece with a checksum is kept whole or not at all. */
+function whyNotKept (broken: Error | undefined, { checksum }: Piece, actual: Checksum | undefined): Error | undefined {
+  if (broken !== undefined && (checksum !== undefined || !KEEPING.some((code) => isLocalSendError(broken, code)))) return broken
+  return checksum !== undefined && actual?.digest() !== checksum.digest ? new LocalSendError('PIECE_CHECKSUM_MISMATCH') : undefined
+}

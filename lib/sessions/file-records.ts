@@ -1,0 +1,89 @@
+import { isLocalSendError, LocalSendError } from '../errors.js'
+import type { FileId, SessionId } from '../ids.js'
+import * as state from './session-files.js'
+import type { Completion } from './session-files.js'
+import type { NewFile, NewUpload, OpenUpload, SessionRecord, StoredFile } from './session.js'
+import type { Sessions } from './sessions.js'
+
+/** What the record of a session says of its files, and the atomic changes of it. Every method throws SESSION_CLOSED where the session is gone. */
+export class FileRecords {
+  readonly #sessions: Sessions
+
+  constructor (sessions: Sessions) {
+    this.#sessions = sessions
+  }
+
+  /**
+   * Adds the files of one upload, all or none.
+   * @throws LocalSendError TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
+   */
+  async add (id: SessionId, files: readonly NewFile[]): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.addFiles(record, files)))
+  }
+
+  /**
+   * Begins an upload that can be resumed.
+   * @throws LocalSendError TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
+   */
+  async open (id: SessionId, upload: NewUpload): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.openUpload(record, upload)))
+  }
+
+  /**
+   * Adds a part to an upload.
+   * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED
+   */
+  async append (id: SessionId, fileId: FileId, size: number): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.appendPart(record, fileId, size)))
+  }
+
+  /** @throws LocalSendError FILE_NOT_FOUND */
+  async setLength (id: SessionId, fileId: FileId, length: number): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.setLength(record, fileId, length)))
+  }
+
+  /**
+   * Makes an upload a file.
+   * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED
+   */
+  async complete (id: SessionId, fileId: FileId, completion: Completion): Promise<StoredFile> {
+    return accept(await this.#sessions.change(id, (record) => state.completeUpload(record, fileId, completion)))
+  }
+
+  /** @returns what was removed, `undefined` if another call has removed it */
+  async remove (id: SessionId, fileId: FileId): Promise<StoredFile | OpenUpload | undefined> {
+    return await this.#sessions.change(id, (record) => state.removeFile(record, fileId))
+  }
+
+  /**
+   * Reserves one download where their number is limited.
+   * @returns what gives the reservation back if the download breaks
+   * @throws LocalSendError DOWNLOADS_USED_UP, FILE_NOT_FOUND
+   */
+  async reserveDownload (session: SessionRecord, entry: StoredFile | OpenUpload): Promise<() => Promise<void>> {
+    if (state.maxDownloads(session, entry) === null) return () => Promise.resolve()
+    accept(await this.#sessions.change(session.id, (record) => state.reserveDownload(record, entry.id)))
+    return async () => {
+      try {
+        await this.#sessions.change(session.id, (record) => state.giveBackDownload(record, entry.id))
+      } catch (error) {
+        if (!isLocalSendError(error, 'SESSION_CLOSED')) throw error
+      }
+    }
+  }
+}
+
+const REFUSALS = {
+  'too-many': 'TOO_MANY_FILES',
+  'too-large': 'SESSION_SIZE_EXCEEDED',
+  'not-found': 'FILE_NOT_FOUND',
+  'used-up': 'DOWNLOADS_USED_UP'
+} as const
+
+/** The outcome of a change, unless it is a refusal. */
+function accept <Outcome> (outcome: Outcome): Exclude<Outcome, keyof typeof REFUSALS> {
+  if (isRefusal(outcome)) throw new LocalSendError(REFUSALS[outcome])
+  return outcome as Exclude<Outcome, keyof typeof REFUSALS>
+}
+
+const isRefusal = (outcome: unknown): outcome is keyof typeof REFUSALS => typeof outcome === 'string' && outcome in REFUSALS

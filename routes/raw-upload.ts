@@ -1,0 +1,57 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { LocalSendError } from '../lib/errors.js'
+import type { IncomingFile } from '../lib/files/whole-uploads.js'
+import { presentFile } from './presenters.js'
+import { errorAnswers, RawUploadHeaders, RawUploadParams, Uploaded } from './schemas.js'
+
+const SHA_256 = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/]{43}=):/
+
+/** One file as the whole body of a request: what `curl -T` sends. */
+const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
+  // Whatever its type, the body is the file, and is left to the handler.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => { done(null) })
+
+  app.put('/:id/files/:file_id', {
+    config: { access: 'participant', body: 'streamed' },
+    schema: {
+      tags: ['files'],
+      operationId: 'putFile',
+      summary: 'Upload one file as the body',
+      description: 'The body is the file: `curl -T video.mp4 …/files/`. `Repr-Digest` with its SHA-256 is verified. Each call stores a new file, whatever its name.',
+      consumes: ['application/octet-stream'],
+      params: RawUploadParams,
+      headers: RawUploadHeaders,
+      response: {
+        201: Uploaded,
+        ...errorAnswers('INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
+      }
+    }
+  }, async (request, reply) => {
+    const participant = request.participant()
+    const expected = Number(request.headers['content-length'] ?? 0)
+    const { maxFileSize } = participant.session.limits
+    if (expected > maxFileSize) throw new LocalSendError('FILE_TOO_LARGE', { detail: `The limit is ${maxFileSize} bytes.` })
+    const file: IncomingFile = {
+      filename: request.params.file_id,
+      declaredType: request.headers['content-type'] ?? '',
+      expectedSha256: expectedSha256(request.headers['repr-digest']),
+      limits: {},
+      content: request.pieces()
+    }
+    const stored = await app.wholeUploads.upload(participant, Readable.from([file]), expected, request.clientSignal)
+    return reply.code(201).send({ files: stored.map(presentFile) })
+  })
+  return Promise.resolve()
+}
+
+/** The SHA-256 out of Repr-Digest (RFC 9530, section 3: https://www.rfc-editor.org/rfc/rfc9530#section-3). */
+function expectedSha256 (header: string | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const [, base64] = SHA_256.exec(header) ?? []
+  if (base64 === undefined) throw new LocalSendError('CHECKSUM_INVALID', { detail: 'Send "Repr-Digest: sha-256=:…:".' })
+  return Buffer.from(base64, 'base64').toString('hex')
+}
+
+export default rawUpload
