@@ -33,7 +33,8 @@ export async function buildApp (config: Config, { logger = false, ...sessions }:
   const app = Fastify({
     logger,
     bodyLimit: BODY_LIMIT,
-    connectionTimeout: config.IDLE_TIMEOUT * 1000,
+    // Later than a body counts as stalled: whoever sends one that stalls is still there to be told.
+    connectionTimeout: 2 * config.IDLE_TIMEOUT * 1000 + 5000,
     trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
     rewriteUrl: applyMethodOverride,
     genReqId: () => crypto.randomUUID(),

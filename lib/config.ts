@@ -44,7 +44,7 @@ export const VARIABLES = {
   ALLOWED_EXTENSIONS: extensions({ default: [], desc: 'Accepted file name extensions, comma-separated: pdf,tar.gz; all unless set' }),
   STREAM_MEMORY: size({ default: 256 * MIB, desc: 'Memory for the chunks in flight of all transfers together' }),
 
-  IDLE_TIMEOUT: seconds({ default: 120, desc: 'Seconds without a byte until a connection is closed; a body must bring 16 KiB in that time' }),
+  IDLE_TIMEOUT: seconds({ default: 120, desc: 'Seconds in which an upload must bring 16 KiB; it can be resumed otherwise. A connection without a byte is closed after twice that' }),
   SESSION_TIMEOUT: seconds({ default: 3600, desc: 'Seconds after the last request or transferred byte until a session ends' }),
   MAX_SESSION_AGE: seconds({ default: 604_800, desc: 'Seconds after which a session ends in any case' }),
   MAX_SESSIONS: count({ default: 10_000, desc: 'Sessions at one time' }),

@@ -76,10 +76,10 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['uploads'],
       operationId: 'upload-offset',
       summary: 'How far an upload has come',
-      description: 'Only its uploader may ask, and is about to go on: a request that is still writing is ended.',
+      description: 'Only its uploader may ask, and is about to go on: a request that hangs on it is ended.',
       params: FileParams,
       headers: UploadHeaders,
-      response: { 200: Type.Null({ description: 'See Upload-Offset' }), ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'SESSION_CLOSED', 'TUS_VERSION', 'SERVER_BUSY') }
+      response: { 200: Type.Null({ description: 'See Upload-Offset' }), ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'SESSION_CLOSED', 'TUS_VERSION', 'UPLOAD_LOCKED', 'SERVER_BUSY') }
     }
   }, async (request, reply) => {
     const participant = request.participant()
@@ -98,7 +98,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['uploads'],
       operationId: 'continueUpload',
       summary: 'Go on with an upload',
-      description: 'The body is the next piece. What has arrived of it is kept wherever the connection breaks, unless Upload-Checksum came with it. A newer request takes over from one that is still writing.',
+      description: 'The body is the next piece. What has arrived of it is kept wherever the connection breaks, unless Upload-Checksum came with it. A newer request takes over from one that hangs.',
       consumes: [PIECE_TYPE],
       params: FileParams,
       headers: PatchUploadHeaders,

@@ -58,7 +58,7 @@ export class Files {
   }
 
   async #delete (sessionId: SessionId, fileId: FileId): Promise<void> {
-    const turn = await this.#turns.take(fileId)
+    const turn = await this.#turns.take(fileId, 'seize')
     try {
       const removed = await this.#records.remove(sessionId, fileId)
       if (removed !== undefined) await this.discard(sessionId, [removed])

@@ -76,9 +76,9 @@ export class ResumableUploads {
   }
 
   /**
-   * How far an upload has come. Whoever asks is about to go on with it: a request that is still writing is interrupted, so
-   * that the answer stays true.
-   * @throws LocalSendError FILE_NOT_FOUND, NOT_YOUR_UPLOAD, SESSION_CLOSED
+   * How far an upload has come. Whoever asks is about to go on with it: a request that still hangs on it is ended, so that the
+   * answer stays true.
+   * @throws LocalSendError UPLOAD_LOCKED, FILE_NOT_FOUND, NOT_YOUR_UPLOAD, SESSION_CLOSED
    */
   async progress (participant: Participant, id: FileId): Promise<Progress> {
     const turn = await this.#use.turns.take(id)
@@ -110,7 +110,7 @@ export class ResumableUploads {
         const upload = await this.#withLength(session, entry, piece.length)
         const lane = await budget.admit(transfer.signal)
         try {
-          return await this.#writer.write(session, upload, piece, transfer, lane)
+          return await this.#writer.write(session, upload, piece, { transfer, lane, onPiece: turn.touch })
         } finally {
           lane.close()
         }

@@ -71,11 +71,13 @@ export async function * abortable <Item> (source: AsyncIterable<Item>, signal: A
 
 /**
  * The same stream, as long as it keeps to its length.
+ * @param onPiece - called whenever something has come
  * @throws LocalSendError UPLOAD_TOO_LONG instead of the first piece that goes beyond
  */
-export async function * limited (stream: AsyncIterable<Uint8Array>, length: number): AsyncGenerator<Uint8Array, void> {
+export async function * limited (stream: AsyncIterable<Uint8Array>, length: number, onPiece: () => void = () => {}): AsyncGenerator<Uint8Array, void> {
   let rest = length
   for await (const piece of stream) {
+    onPiece()
     rest -= piece.length
     if (rest < 0) throw new LocalSendError('UPLOAD_TOO_LONG')
     yield piece

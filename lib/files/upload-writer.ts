@@ -62,14 +62,14 @@ export class UploadWriter {
   }
 
   /** Adds one piece as a part of its own, and makes the upload a file if it was the last. */
-  async write (session: SessionRecord, upload: OpenUpload, piece: Piece, transfer: Transfer, lane: Lane): Promise<Progress> {
+  async write (session: SessionRecord, upload: OpenUpload, piece: Piece, { transfer, lane, onPiece }: Writing): Promise<Progress> {
     const { activity } = this.#use
     const rest = upload.length === null ? Number.POSITIVE_INFINITY : upload.length - piece.offset
     if ((piece.size ?? 0) > rest) throw new LocalSendError('UPLOAD_TOO_LONG')
     if (upload.parts.length >= MAX_PARTS) throw new LocalSendError('UPLOAD_TOO_FRAGMENTED')
     const checksum = await this.#digest(session, upload, lane)
     const pieceChecksum = piece.checksum && new Checksum(piece.checksum.algorithm)
-    const { stream, interruption } = interruptible(limited(piece.content, rest), AbortSignal.any([transfer.signal, piece.client]))
+    const { stream, interruption } = interruptible(limited(piece.content, rest, onPiece), AbortSignal.any([transfer.signal, piece.client]))
     let outcome: 'kept' | 'discarded' = 'discarded'
     try {
       const part = await this.#store(session, upload, { stream, piece, transfer, lane, checksums: [checksum, ...pieceChecksum === undefined ? [] : [pieceChecksum]] })
@@ -185,6 +185,13 @@ export class UploadWriter {
   #source (session: SessionRecord, { id: fileId }: OpenUpload, lane: Lane): FileSource {
     return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: session.secrets.contentKey, lane }
   }
+}
+
+interface Writing {
+  readonly transfer: Transfer
+  readonly lane: Lane
+  /** Called whenever something has come. */
+  readonly onPiece: () => void
 }
 
 interface Storing {

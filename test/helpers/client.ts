@@ -16,12 +16,12 @@ export interface CallOptions {
   readonly token?: string | undefined
   readonly headers?: Record<string, string>
   /** An object is sent as JSON. */
-  readonly body?: object | FormData | string | undefined
+  readonly body?: object | FormData | Blob | string | undefined
 }
 
 /** One call over a real socket. */
 export async function call (url: string, { method = 'GET', token, headers = {}, body }: CallOptions = {}): Promise<Answer> {
-  const plain = body === undefined || typeof body === 'string' || body instanceof FormData
+  const plain = body === undefined || typeof body === 'string' || body instanceof FormData || body instanceof Blob
   const response = await fetch(url, {
     method,
     headers: {
