@@ -1,0 +1,61 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** A connection on which the client's bytes go no further. */
+export interface Held {
+  /** Resets it on both sides. */
+  readonly cut: () => void
+}
+
+export interface Proxy {
+  /** `http://127.0.0.1:PORT` */
+  readonly origin: string
+  /** Holds the first connection that has carried so many bytes to the server from now on; all others pass. */
+  readonly hold: (bytes: number) => Promise<Held>
+}
+
+/** A network that can break in the middle of a request: passes bytes on, and knows nothing of HTTP. */
+export async function startProxy (t: Test, target: string): Promise<Proxy> {
+  const { hostname, port } = new URL(target)
+  const open = new Set<Socket>()
+  let trap: { readonly bytes: number, readonly caught: (held: Held) => void } | undefined
+
+  async function forward (client: Socket, upstream: Socket): Promise<void> {
+    let carried = 0
+    for await (const bytes of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      if (!upstream.write(bytes)) await once(upstream, 'drain')
+      carried = trap === undefined ? 0 : carried + bytes.length
+      if (trap === undefined || carried < trap.bytes) continue
+      trap.caught({ cut: () => { for (const socket of [client, upstream]) socket.resetAndDestroy() } })
+      trap = undefined
+      return
+    }
+    upstream.end()
+  }
+
+  const server = createServer((client) => {
+    const upstream = connect({ host: hostname, port: Number(port) })
+    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+      open.add(socket)
+      socket.on('error', () => {}).once('close', () => {
+        open.delete(socket)
+        other.destroy()
+      })
+    }
+    upstream.pipe(client)
+    forward(client, upstream).catch(() => {})
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of open) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    hold: (bytes) => new Promise((resolve) => { trap = { bytes, caught: resolve } })
+  }
+}
