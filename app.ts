@@ -14,6 +14,7 @@ import { applyMethodOverride } from './plugins/method-override.js'
 import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import eventsRoutes from './routes/events.js'
 import filesRoutes from './routes/files.js'
 import healthRoutes from './routes/health.js'
 import joinsRoutes from './routes/joins.js'
@@ -23,13 +24,17 @@ import uploadsRoutes from './routes/uploads.js'
 
 /** Bytes of a JSON body; a multipart body has limits of its own. */
 const BODY_LIMIT = 16 * 1024
+/** Less than the time after which this server or a proxy closes a connection on which nothing is sent. */
+const HEARTBEAT = 15_000
 
 export interface AppOptions extends SessionsOptions {
   readonly logger?: FastifyServerOptions['logger']
+  /** Milliseconds between the signs of life of an event stream; tests cannot wait so long. */
+  readonly heartbeat?: number
 }
 
 /** Builds the application: plugins, then routes. It does not listen. */
-export async function buildApp (config: Config, { logger = false, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
     bodyLimit: BODY_LIMIT,
@@ -62,5 +67,6 @@ export async function buildApp (config: Config, { logger = false, ...sessions }:
   await app.register(filesRoutes, { prefix: '/api/session' })
   await app.register(rawUploadRoutes, { prefix: '/api/session' })
   await app.register(uploadsRoutes, { prefix: '/api/session' })
+  await app.register(eventsRoutes, { prefix: '/api/session', heartbeat: Math.min(heartbeat, config.IDLE_TIMEOUT * 1000) })
   return app
 }

@@ -25,6 +25,7 @@ export const ERRORS = {
   JOIN_PENDING: { status: 401, message: 'This token opens its join attempt only. Send the confirmation first.' },
   CREATOR_ONLY: { status: 403, message: 'Only the creator of the session may do this.' },
   NOT_YOUR_FILE: { status: 403, message: 'Only the uploader of the file and the creator of the session may delete it.' },
+  OWN_FILE: { status: 403, message: 'That a file was received is for those to say who have not uploaded it.' },
   NOT_YOUR_UPLOAD: { status: 403, message: 'Only who began this upload may go on with it.' },
   NOT_YOUR_ATTEMPT: { status: 403, message: 'This join attempt belongs to somebody else.' },
   CROSS_ORIGIN: { status: 403, message: 'A change that is authorised by cookie alone must come from this server\'s own pages. Send the token in an Authorization header instead.' },

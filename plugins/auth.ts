@@ -12,6 +12,8 @@ export type Access = 'anyone' | 'attempt' | 'participant' | 'creator'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** `false`: a request does not count as use of its session, which ends as if it had not come. */
+    use?: boolean
     /** Every route under /api says who may call it; the OpenAPI document is made from it too. */
     access?: Access
   }
@@ -60,7 +62,7 @@ export default fp(async (app) => {
       : [request.bearerToken ?? undefined]
     for (const token of tokens) {
       if (token === undefined || request.caller !== null) continue
-      request.caller = await app.sessions.authenticate(id, token) ?? null
+      request.caller = await app.sessions.authenticate(id, token, request.routeOptions.config.use) ?? null
     }
   })
 

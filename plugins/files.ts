@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { CHUNK_LOG2 } from '../lib/crypto/container.js'
+import { ArrivingFiles } from '../lib/files/arriving-files.js'
 import type { BlobStore } from '../lib/files/blob-store.js'
 import { DiskStore } from '../lib/files/disk-store.js'
 import { Downloads } from '../lib/files/downloads.js'
@@ -21,6 +22,7 @@ declare module 'fastify' {
     readonly wholeUploads: WholeUploads
     readonly resumableUploads: ResumableUploads
     readonly uploadActivity: UploadActivity
+    readonly arrivingFiles: ArrivingFiles
   }
 }
 
@@ -39,6 +41,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
 
   const records = new FileRecords(sessions)
   const activity = new UploadActivity()
+  const arrivingFiles = new ArrivingFiles(sessions.events)
   const turns = new Turns()
   const quota = new StorageQuota({
     maxFileSize: config.MAX_FILE_SIZE,
@@ -54,7 +57,8 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('blobs', blobs)
   app.decorate('files', files)
   app.decorate('uploadActivity', activity)
-  app.decorate('wholeUploads', new WholeUploads(shared))
+  app.decorate('arrivingFiles', arrivingFiles)
+  app.decorate('wholeUploads', new WholeUploads({ ...shared, arrivingFiles }))
   app.decorate('resumableUploads', new ResumableUploads({ ...shared, turns }))
   app.decorate('downloads', new Downloads({
     ...shared,

@@ -42,7 +42,7 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
       if (part.type === 'file') {
         file = part
         if (part.fieldname !== 'file') throw unexpected(part.fieldname)
-        yield { filename: part.filename, declaredType: part.mimetype, ...described(fields), content: part.file }
+        yield { filename: part.filename, declaredType: part.mimetype, ...described(fields), size: null, content: part.file }
         fields = new Map()
       } else {
         const { fieldname: name, value } = part

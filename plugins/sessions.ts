@@ -1,7 +1,10 @@
 import fp from 'fastify-plugin'
+import { EventStreams } from '../lib/sessions/event-streams.js'
 import { Joins } from '../lib/sessions/joins.js'
+import { MemoryEventHub } from '../lib/sessions/memory-event-hub.js'
 import { MemoryStore } from '../lib/sessions/memory-store.js'
 import { PasswordStretching } from '../lib/sessions/password-stretching.js'
+import { SessionEvents } from '../lib/sessions/session-events.js'
 import { Sessions } from '../lib/sessions/sessions.js'
 import { Transfers } from '../lib/sessions/transfers.js'
 
@@ -9,6 +12,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly sessions: Sessions
     readonly joins: Joins
+    readonly eventStreams: EventStreams
   }
 }
 
@@ -26,11 +30,13 @@ export default fp<SessionsOptions>((app, { clock = Date.now }) => {
   const { config } = app
   const store = new MemoryStore()
   const stretching = new PasswordStretching()
+  const hub = new MemoryEventHub()
   const sessions = new Sessions({
     store,
     stretching,
     clock,
     transfers: new Transfers(),
+    events: new SessionEvents(hub),
     settings: {
       limits: {
         maxFileSize: config.MAX_FILE_SIZE,
@@ -44,7 +50,9 @@ export default fp<SessionsOptions>((app, { clock = Date.now }) => {
       maxAge: config.MAX_SESSION_AGE * SECOND
     }
   })
+  const eventStreams = new EventStreams(sessions, hub)
   app.decorate('sessions', sessions)
+  app.decorate('eventStreams', eventStreams)
   app.decorate('joins', new Joins({ sessions, store, stretching, clock }))
 
   const sweep = async (): Promise<void> => {
@@ -59,7 +67,7 @@ export default fp<SessionsOptions>((app, { clock = Date.now }) => {
   // So that the listening socket can close: it waits for the requests under way.
   app.addHook('preClose', async () => {
     clearInterval(sweeper)
-    await sessions.transfers.stop()
+    await Promise.all([sessions.transfers.stop(), eventStreams.stop()])
   })
   return Promise.resolve()
 }, { name: 'sessions', dependencies: ['config'] })

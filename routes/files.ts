@@ -6,7 +6,7 @@ import { fromHex } from '../lib/crypto/bytes.js'
 import { LocalSendError } from '../lib/errors.js'
 import { requestedRange } from '../lib/files/ranges.js'
 import type { OpenUpload, StoredFile } from '../lib/sessions/session.js'
-import { isUpload, offsetOf, pageOfFiles } from '../lib/sessions/session-files.js'
+import { isUpload, pageOfFiles } from '../lib/sessions/session-files.js'
 import { presentFile, presentUpload } from './presenters.js'
 import { DownloadHeaders, errorAnswers, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
 
@@ -51,7 +51,7 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
     const { limit = 100, cursor } = request.query
     const { files, next } = pageOfFiles(request.participant().session, limit, Number(cursor ?? 0))
     const present = (entry: StoredFile | OpenUpload) =>
-      isUpload(entry) ? presentUpload(entry, offsetOf(entry) + (app.uploadActivity.openPart(entry.id)?.bytes ?? 0)) : presentFile(entry)
+      isUpload(entry) ? presentUpload(entry, app.uploadActivity.receivedOf(entry)) : presentFile(entry)
     return { files: files.map(present), next_cursor: next?.toString() ?? null }
   })
 

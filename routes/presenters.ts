@@ -1,7 +1,9 @@
 /** Records of the service in the form in which the API shows them. */
 
 import type { Static } from 'typebox'
-import type { NewFile, OpenUpload, SessionLimits, SessionRecord } from '../lib/sessions/session.js'
+import type { SessionEvent } from '../lib/sessions/events.js'
+import type { StartedFile, UploadProgress } from '../lib/sessions/session-events.js'
+import type { NewFile, OpenUpload, ParticipantId, SessionLimits, SessionRecord } from '../lib/sessions/session.js'
 import { expiresAt, statusOf } from '../lib/sessions/session.js'
 import type { File, Limits, Status, Uploading } from './schemas.js'
 
@@ -23,14 +25,15 @@ export const presentSession = (session: SessionRecord): Pick<Static<typeof Statu
   limits: presentLimits(session.limits)
 })
 
-export const presentStatus = (session: SessionRecord, role: 'creator' | 'joiner'): Static<typeof Status> => ({
+export const presentStatus = (session: SessionRecord, role: 'creator' | 'joiner', uploads: ReadonlyArray<StartedFile & UploadProgress>): Static<typeof Status> => ({
   ...presentSession(session),
   status: statusOf(session),
   role,
   participants: [
     ...(session.creatorTokenHash === null ? [] : [{ role: 'creator' as const, joined_at: time(session.createdAt) }]),
     ...session.joiners.map(({ joinedAt }) => ({ role: 'joiner' as const, joined_at: time(joinedAt) }))
-  ]
+  ],
+  uploads: uploads.map(({ id, name, offset, size, uploadedBy }) => ({ file_id: id, filename: name, offset, size, uploaded_by: uploadedBy }))
 })
 
 const presentEntry = (entry: NewFile | OpenUpload) => ({
@@ -48,7 +51,8 @@ export const presentFile = (file: NewFile): Static<typeof File> => ({
   state: 'ready',
   size: file.size,
   sha256: file.sha256,
-  offset: file.size
+  offset: file.size,
+  ...(file.receivedBy !== undefined && { received: file.receivedBy.length })
 })
 
 /** @param received - bytes that have arrived, those that are being written included */
@@ -59,3 +63,22 @@ export const presentUpload = (upload: OpenUpload, received: number): Static<type
   size: upload.length,
   offset: received
 })
+
+const presentParticipant = (id: ParticipantId) => id === 'creator' ? { role: 'creator' } : { role: 'joiner', join_id: id }
+
+/** The data of an event; its type stands beside it. */
+export function presentEvent (event: SessionEvent): Readonly<Record<string, string | number | null>> {
+  switch (event.type) {
+    case 'join.requested':
+    case 'join.joined': return { join_id: event.joinId }
+    case 'join.refused': return { join_id: event.joinId, reason: event.reason }
+    case 'file.started': return { file_id: event.fileId, filename: event.filename, size: event.size, uploaded_by: event.uploadedBy }
+    case 'file.progress': return { file_id: event.fileId, offset: event.offset, size: event.size }
+    case 'file.ready': return { file_id: event.fileId, filename: event.filename, size: event.size, sha256: event.sha256, uploaded_by: event.uploadedBy }
+    case 'file.received': return { file_id: event.fileId, filename: event.filename, ...presentParticipant(event.participant) }
+    case 'file.deleted': return { file_id: event.fileId, filename: event.filename }
+    case 'participant.left': return presentParticipant(event.participant)
+    case 'session.locked':
+    case 'session.closed': return {}
+  }
+}

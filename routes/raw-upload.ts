@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { LocalSendError } from '../lib/errors.js'
 import type { IncomingFile } from '../lib/files/whole-uploads.js'
 import { presentFile } from './presenters.js'
@@ -30,13 +31,15 @@ const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async (request, reply) => {
     const participant = request.participant()
-    const expected = Number(request.headers['content-length'] ?? 0)
+    const size = contentLength(request)
+    const expected = size ?? 0
     const { maxFileSize } = participant.session.limits
     if (expected > maxFileSize) throw new LocalSendError('FILE_TOO_LARGE', { detail: `The limit is ${maxFileSize} bytes.` })
     const file: IncomingFile = {
       filename: request.params.file_id,
       declaredType: request.headers['content-type'] ?? '',
       expectedSha256: expectedSha256(request.headers['repr-digest']),
+      size,
       limits: {},
       content: request.pieces()
     }
@@ -45,6 +48,8 @@ const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
   })
   return Promise.resolve()
 }
+
+const contentLength = ({ headers: { 'content-length': length } }: FastifyRequest): number | null => length === undefined ? null : Number(length)
 
 /** The SHA-256 out of Repr-Digest (RFC 9530, section 3: https://www.rfc-editor.org/rfc/rfc9530#section-3). */
 function expectedSha256 (header: string | undefined): string | undefined {

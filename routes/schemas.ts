@@ -103,6 +103,13 @@ export const Status = Type.Object({
     role: Type.Enum(['creator', 'joiner']),
     joined_at: Time
   })),
+  uploads: Type.Array(Type.Object({
+    file_id: FileId,
+    filename: Type.String(),
+    offset: Type.Integer({ minimum: 0, description: 'Bytes received, those being written included' }),
+    size: Type.Union([Bytes, Type.Null()], { description: 'Bytes of the whole file; null while nobody knows' }),
+    uploaded_by: Type.Enum(['creator', 'joiner'])
+  }), { description: 'Uploads under way' }),
   expires_at: Time,
   limits: Limits
 }, { description: 'The state of the session' })
@@ -118,7 +125,13 @@ const FileCommon = {
   offset: Type.Integer({ minimum: 0, description: 'Bytes received' })
 }
 
-export const File = Type.Object({ ...FileCommon, state: Type.Literal('ready'), size: Bytes, sha256: Sha256 }, { description: 'A file that is whole' })
+export const File = Type.Object({
+  ...FileCommon,
+  state: Type.Literal('ready'),
+  size: Bytes,
+  sha256: Sha256,
+  received: Type.Optional(Type.Integer({ description: 'How many participants have said that they have it, if any' }))
+}, { description: 'A file that is whole' })
 
 export const Uploading = Type.Object({
   ...FileCommon,
@@ -137,6 +150,10 @@ export const FileList = Type.Object({
   files: Type.Array(Type.Union([File, Uploading])),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page' })
 }, { description: 'A page of files' })
+
+export const EventHeaders = Type.Object({
+  'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that was seen: the stream goes on behind it' }))
+})
 
 export const DownloadHeaders = Type.Object({
   range: Type.Optional(Type.String({ description: 'One range of bytes', examples: ['bytes=0-1048575'] })),

@@ -44,7 +44,8 @@ const session: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, (request) => {
     const { session, role } = request.participant()
-    return presentStatus(session, role)
+    const resumable = session.uploads.map((upload) => ({ ...upload, size: upload.length, offset: app.uploadActivity.receivedOf(upload) }))
+    return presentStatus(session, role, [...resumable, ...app.arrivingFiles.of(session.id)])
   })
 
   app.post('/:id/unlock', {

@@ -57,6 +57,15 @@ export class Files {
     await this.#delete(session.id, fileId)
   }
 
+  /**
+   * Notes that a participant has received a file.
+   * @throws LocalSendError FILE_NOT_FOUND, OWN_FILE
+   */
+  async markReceived ({ session, id }: Participant, fileId: FileId): Promise<void> {
+    if (this.find(session, fileId).uploaderId === id) throw new LocalSendError('OWN_FILE')
+    await this.#records.markReceived(session.id, fileId, id)
+  }
+
   async #delete (sessionId: SessionId, fileId: FileId): Promise<void> {
     const turn = await this.#turns.take(fileId, 'seize')
     try {

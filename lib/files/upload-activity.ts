@@ -1,6 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { LocalSendError } from '../errors.js'
 import type { FileId } from '../ids.js'
+import { offsetOf } from '../sessions/session-files.js'
+import type { OpenUpload } from '../sessions/session.js'
 import type { Checksum } from './checksum.js'
 
 /** A part that is being written. */
@@ -49,6 +51,12 @@ export class UploadActivity {
 
   openPart (id: FileId): OpenPart | undefined {
     return this.#open.get(id)
+  }
+
+  /** Bytes that have arrived of an upload, those of the open part included as far as they can be read. */
+  receivedOf ({ id, parts }: OpenUpload): number {
+    const open = this.#open.get(id)
+    return offsetOf({ parts }) + (open?.part === parts.length ? open.bytes : 0)
   }
 
   /** How often bytes that could be read already were thrown away. */

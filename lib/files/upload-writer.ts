@@ -103,7 +103,12 @@ export class UploadWriter {
       signal: transfer.signal,
       abort: transfer.abort,
       // What may still prove damaged is not for others to read.
-      onReadable: piece.checksum === undefined ? (bytes) => { activity.advance(upload.id, { part, bytes }) } : undefined,
+      onReadable: piece.checksum === undefined
+        ? (bytes) => {
+            activity.advance(upload.id, { part, bytes })
+            this.#tell(session, upload, piece.offset + bytes)
+          }
+        : undefined,
       checksums,
       source,
       lane
@@ -118,11 +123,16 @@ export class UploadWriter {
     try {
       if (offset === upload.length) return await this.finish(session, upload, lane, part)
       if (part !== undefined) await records.append(session.id, upload.id, part.size)
+      this.#tell(session, upload, offset)
       return grown
     } catch (error) {
       if (!isLocalSendError(error, 'CHECKSUM_MISMATCH') && !isLocalSendError(error, 'FILE_TYPE_NOT_ALLOWED')) await part?.undo()
       throw error
     }
+  }
+
+  #tell (session: SessionRecord, { id, length: size }: OpenUpload, offset: number): void {
+    this.#use.sessions.events.fileProgress(session.id, { id, offset, size })
   }
 
   /**

@@ -1,9 +1,11 @@
 import { LocalSendError } from '../errors.js'
+import type { FileId } from '../ids.js'
 import { newFileId } from '../new-ids.js'
 import type { FileRecords } from '../sessions/file-records.js'
 import type { Sessions } from '../sessions/sessions.js'
-import type { NewFile, SessionRecord } from '../sessions/session.js'
+import type { NewFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
+import type { ArrivingFiles } from './arriving-files.js'
 import type { BlobStore } from './blob-store.js'
 import { Checksum } from './checksum.js'
 import { limitsOf, type FileLimits } from './file-limits.js'
@@ -21,6 +23,8 @@ export interface IncomingFile {
   readonly declaredType: string
   /** What the sender says its SHA-256 is: lowercase hex. */
   readonly expectedSha256: string | undefined
+  /** Bytes; `null` where the sender does not say. */
+  readonly size: number | null
   readonly limits: FileLimits
   readonly content: AsyncIterable<Uint8Array>
 }
@@ -33,7 +37,17 @@ interface Dependencies {
   readonly quota: StorageQuota
   readonly budget: MemoryBudget
   readonly types: TypePolicy
+  readonly arrivingFiles: ArrivingFiles
   readonly clock: () => number
+}
+
+/** One request under way. */
+interface Upload {
+  readonly participant: Participant
+  readonly transfer: Transfer
+  readonly lane: Lane
+  /** The files that have begun; whoever has the upload ends them. */
+  readonly begun: FileId[]
 }
 
 /** Uploads that succeed or leave nothing: one request, any number of files, each sealed before it is stored. */
@@ -52,10 +66,13 @@ export class WholeUploads {
    * @throws LocalSendError NO_FILE, FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, TOO_MANY_FILES, FILE_TYPE_NOT_ALLOWED, CHECKSUM_MISMATCH,
    *   STORAGE_FULL, SERVER_BUSY, SESSION_CLOSED, SERVER_STOPPING, and whatever `incoming` throws
    */
-  async upload ({ session, role, id }: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
-    const { sessions, quota, budget, records, files, clock } = this.#use
+  async upload (participant: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
+    const { sessions, quota, budget, records, files, arrivingFiles, clock } = this.#use
+    const { session, role, id } = participant
     const transfer = sessions.transfers.begin(session.id, id, client)
     const stored: NewFile[] = []
+    const begun: FileId[] = []
+    let outcome: 'stored' | 'given-up' = 'given-up'
     let lane: Lane | undefined
     try {
       await sessions.stillIn(session.id, id)
@@ -63,25 +80,27 @@ export class WholeUploads {
       lane = await budget.admit(transfer.signal)
       for await (const file of abortable(incoming, transfer.signal)) {
         if (session.files.length + session.uploads.length + stored.length >= session.limits.maxFiles) throw new LocalSendError('TOO_MANY_FILES')
-        const sealed = await this.#store(session, file, transfer, lane)
+        const sealed = await this.#store({ participant, transfer, lane, begun }, file)
         stored.push({ ...sealed, ...limitsOf(file.limits, clock()), uploadedBy: role, uploaderId: id, uploadedAt: clock(), downloads: 0, uploadMetadata: null })
       }
       if (stored.length === 0) throw new LocalSendError('NO_FILE')
       transfer.signal.throwIfAborted()
       await records.add(session.id, stored)
+      outcome = 'stored'
       return stored
     } catch (error) {
       await files.discard(session.id, stored)
       throw transfer.signal.aborted ? transfer.signal.reason : error
     } finally {
+      for (const file of begun) arrivingFiles.end(file, outcome)
       lane?.close()
       transfer.end()
     }
   }
 
   /** Stores one file; leaves nothing behind if that fails. */
-  async #store (session: SessionRecord, file: IncomingFile, transfer: Transfer, lane: Lane): Promise<Pick<NewFile, 'id' | 'name' | 'contentType' | 'size' | 'sha256' | 'parts'>> {
-    const { blobs, quota, types } = this.#use
+  async #store ({ participant: { session, role }, transfer, lane, begun }: Upload, file: IncomingFile): Promise<Pick<NewFile, 'id' | 'name' | 'contentType' | 'size' | 'sha256' | 'parts'>> {
+    const { blobs, quota, types, arrivingFiles } = this.#use
     const name = safeFileName(file.filename)
     checkExtension(name, types)
     const { head, source } = await splitHead(arriving(abortable(file.content, transfer.signal)), SNIFFED_BYTES)
@@ -89,6 +108,8 @@ export class WholeUploads {
     checkType(contentType, types)
 
     const id = newFileId()
+    begun.push(id)
+    arrivingFiles.begin({ sessionId: session.id, id, name, size: file.size, uploadedBy: role })
     const checksum = new Checksum()
     const { size, undo } = await storePart({
       blobs,
@@ -98,6 +119,7 @@ export class WholeUploads {
       checksums: [checksum],
       signal: transfer.signal,
       abort: transfer.abort,
+      onReadable: (bytes) => { arrivingFiles.advance(id, bytes) },
       source,
       lane
     })

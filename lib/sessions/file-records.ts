@@ -2,10 +2,10 @@ import { isLocalSendError, LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
 import * as state from './session-files.js'
 import type { Completion } from './session-files.js'
-import type { NewFile, NewUpload, OpenUpload, SessionRecord, StoredFile } from './session.js'
+import type { NewFile, NewUpload, OpenUpload, ParticipantId, SessionRecord, StoredFile } from './session.js'
 import type { Sessions } from './sessions.js'
 
-/** What the record of a session says of its files, and the atomic changes of it. Every method throws SESSION_CLOSED where the session is gone. */
+/** What the record of a session says of its files, and the atomic changes of it, of which those who listen are told. Every method throws SESSION_CLOSED where the session is gone. */
 export class FileRecords {
   readonly #sessions: Sessions
 
@@ -19,6 +19,7 @@ export class FileRecords {
    */
   async add (id: SessionId, files: readonly NewFile[]): Promise<void> {
     accept(await this.#sessions.change(id, (record) => state.addFiles(record, files)))
+    for (const file of files) this.#sessions.events.fileReady(id, file)
   }
 
   /**
@@ -27,6 +28,7 @@ export class FileRecords {
    */
   async open (id: SessionId, upload: NewUpload): Promise<void> {
     accept(await this.#sessions.change(id, (record) => state.openUpload(record, upload)))
+    this.#sessions.events.fileStarted(id, { ...upload, size: upload.length })
   }
 
   /**
@@ -47,12 +49,25 @@ export class FileRecords {
    * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED
    */
   async complete (id: SessionId, fileId: FileId, completion: Completion): Promise<StoredFile> {
-    return accept(await this.#sessions.change(id, (record) => state.completeUpload(record, fileId, completion)))
+    const file = accept(await this.#sessions.change(id, (record) => state.completeUpload(record, fileId, completion)))
+    this.#sessions.events.fileReady(id, file)
+    return file
   }
 
   /** @returns what was removed, `undefined` if another call has removed it */
   async remove (id: SessionId, fileId: FileId): Promise<StoredFile | OpenUpload | undefined> {
-    return await this.#sessions.change(id, (record) => state.removeFile(record, fileId))
+    const removed = await this.#sessions.change(id, (record) => state.removeFile(record, fileId))
+    if (removed !== undefined) this.#sessions.events.fileDeleted(id, removed)
+    return removed
+  }
+
+  /**
+   * Notes that a participant has received a file.
+   * @throws LocalSendError FILE_NOT_FOUND
+   */
+  async markReceived (id: SessionId, fileId: FileId, participant: ParticipantId): Promise<void> {
+    const { file, isNew } = accept(await this.#sessions.change(id, (record) => state.markReceived(record, fileId, participant)))
+    if (isNew) this.#sessions.events.fileReceived(id, file, participant)
   }
 
   /**

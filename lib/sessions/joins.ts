@@ -4,6 +4,7 @@ import { responderHandshake, responderShare, type SessionKind } from '../crypto/
 import { isLocalSendError, LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newJoinId } from '../new-ids.js'
+import type { JoinRefusal } from './events.js'
 import type { PasswordStretching } from './password-stretching.js'
 import * as state from './session.js'
 import type { AttemptOutcome, SessionRecord } from './session.js'
@@ -107,7 +108,7 @@ export class Joins {
     const taken = await this.#sessions.change(id, (record) => state.takeConfirmation(record, joinId, this.#clock()))
     if (taken === undefined) throw new LocalSendError('ATTEMPT_ENDED')
     if (!await equalSecrets(received, taken.expected)) {
-      await this.#sessions.change(id, (record) => state.failAttempt(record, joinId))
+      await this.#fail(id, joinId)
       throw new LocalSendError('JOIN_REFUSED')
     }
     return { session: await this.#admit(id, joinId), confirmation: taken.own }
@@ -120,22 +121,49 @@ export class Joins {
     const codeMatches = await codesMatch(code, session.verificationCode)
     const joinId = newJoinId()
     const request = { id: joinId, codeMatches, tokenHash, takesShare, now: this.#clock() }
-    const outcome = await this.#sessions.change(id, (record) => state.reserveAttempt(record, request))
+    const { outcome, locks } = await this.#sessions.change(id, state.noticingLock((record) => state.reserveAttempt(record, request)))
+    if (outcome.result === 'wrong-code') this.#tellFailure(id, null, 'code', locks)
     if (outcome.result !== 'reserved') throw refusal(outcome.result)
+    this.#sessions.events.joinRequested(id, joinId)
     try {
       return await run({ session, joinId, firstShare: outcome.firstShare })
     } catch (error) {
       const guessed = isLocalSendError(error, 'JOIN_REFUSED') || isLocalSendError(error, 'SHARE_REFUSED')
-      const ended = await this.#store.update(id, (record) => guessed ? state.failAttempt(record, joinId) : state.giveBackAttempt(record, joinId))
-      if (ended === undefined) throw new LocalSendError('SESSION_NOT_FOUND', { cause: error })
+      try {
+        await (guessed ? this.#fail(id, joinId) : this.#giveBack(id, joinId, error))
+      } catch (ended) {
+        throw isLocalSendError(ended, 'SESSION_CLOSED') ? new LocalSendError('SESSION_NOT_FOUND', { cause: error }) : ended
+      }
       // A refused share answers like a wrong password (section 3).
       throw guessed ? new LocalSendError('JOIN_REFUSED', { cause: error }) : error
     }
   }
 
+  /** Counts a guess that was wrong. */
+  async #fail (id: SessionId, joinId: JoinId): Promise<void> {
+    const { locks } = await this.#sessions.change(id, state.noticingLock((record) => state.failAttempt(record, joinId)))
+    this.#tellFailure(id, joinId, 'password', locks)
+  }
+
+  async #giveBack (id: SessionId, joinId: JoinId, error: unknown): Promise<void> {
+    await this.#sessions.change(id, (record) => state.giveBackAttempt(record, joinId))
+    // Of an attempt that found no place, those who listen have been told.
+    if (!isLocalSendError(error, 'SESSION_FULL')) this.#sessions.events.joinRefused(id, joinId, 'given-up')
+  }
+
+  #tellFailure (id: SessionId, joinId: JoinId | null, reason: JoinRefusal, locks: boolean): void {
+    this.#sessions.events.joinRefused(id, joinId, reason)
+    if (locks) this.#sessions.events.locked(id)
+  }
+
   async #admit (id: SessionId, joinId: JoinId): Promise<SessionRecord> {
+    const { events } = this.#sessions
     const outcome = await this.#sessions.change(id, (record) => state.admitJoiner(record, joinId, this.#clock()))
-    if (outcome === 'full') throw new LocalSendError('SESSION_FULL')
+    if (outcome === 'joined') events.joined(id, joinId)
+    if (outcome === 'full') {
+      events.joinRefused(id, joinId, 'full')
+      throw new LocalSendError('SESSION_FULL')
+    }
     const session = await this.#sessions.find(id)
     if (outcome === 'gone' || session === undefined) throw new LocalSendError(outcome === 'gone' ? 'ATTEMPT_ENDED' : 'SESSION_CLOSED')
     await this.#store.touch(id, this.#clock())

@@ -1,7 +1,7 @@
 /** The changes of a session's files and uploads, as pure functions that a store applies atomically. */
 
 import type { FileId } from '../ids.js'
-import type { Changed, FileEntry, NewFile, NewUpload, OpenUpload, SessionRecord, StoredFile } from './session.js'
+import type { Changed, FileEntry, NewFile, NewUpload, OpenUpload, ParticipantId, SessionRecord, StoredFile } from './session.js'
 
 type Entry = StoredFile | OpenUpload
 
@@ -93,6 +93,16 @@ export function removeFile (record: SessionRecord, id: FileId): Changed<Entry | 
   const outcome = findEntry(record, id)
   if (outcome === undefined) return { record, outcome }
   return { record: { ...record, files: record.files.filter((file) => file !== outcome), uploads: record.uploads.filter((upload) => upload !== outcome) }, outcome }
+}
+
+/** Notes who has received a file; the outcome is the file, and whether that is news. */
+export function markReceived (record: SessionRecord, id: FileId, participant: ParticipantId): Changed<{ readonly file: StoredFile, readonly isNew: boolean } | 'not-found'> {
+  const file = record.files.find((candidate) => candidate.id === id)
+  if (file === undefined) return { record, outcome: 'not-found' }
+  const receivedBy = file.receivedBy ?? []
+  if (receivedBy.includes(participant)) return { record, outcome: { file, isNew: false } }
+  const received = { ...file, receivedBy: [...receivedBy, participant] }
+  return { record: { ...record, files: record.files.map((other) => other === file ? received : other) }, outcome: { file: received, isNew: true } }
 }
 
 /** The files and uploads whose own time is over. */

@@ -79,6 +79,8 @@ export interface StoredFile extends FileEntry {
   readonly size: number
   /** Lowercase hex. */
   readonly sha256: string
+  /** Who has said that he has it; nothing while nobody has. */
+  readonly receivedBy?: readonly ParticipantId[]
 }
 
 /** A file of which more may come: an upload that can be resumed. */
@@ -152,6 +154,12 @@ export const isLocked = (record: SessionRecord): boolean => failures(record) >= 
 
 export const statusOf = (record: SessionRecord): 'created' | 'joined' | 'locked' =>
   isLocked(record) ? 'locked' : record.joiners.length > 0 ? 'joined' : 'created'
+
+/** The same change, and whether it is the one that locked the session. */
+export const noticingLock = <Outcome>(change: (record: SessionRecord) => Changed<Outcome>) => (before: SessionRecord): Changed<{ readonly outcome: Outcome, readonly locks: boolean }> => {
+  const { record, outcome } = change(before)
+  return { record, outcome: { outcome, locks: isLocked(record) && !isLocked(before) } }
+}
 
 /** Gives back the attempts that ended without a confirmation: without one, nothing was guessed. */
 function dropStale (record: SessionRecord, now: number): SessionRecord {

@@ -7,6 +7,7 @@ import type { JoinId, SessionId } from '../ids.js'
 import { newSessionId } from '../new-ids.js'
 import type { PasswordStretching } from './password-stretching.js'
 import * as state from './session.js'
+import type { SessionEvents } from './session-events.js'
 import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord } from './session.js'
 import type { SessionStore } from './store.js'
 import { findHolder, hashToken, newToken, newVerificationCode, type IssuedToken } from './tokens.js'
@@ -46,6 +47,7 @@ export interface Created {
 interface Dependencies {
   readonly store: SessionStore
   readonly transfers: Transfers
+  readonly events: SessionEvents
   readonly stretching: PasswordStretching
   readonly settings: SessionSettings
   /** Milliseconds since the epoch. */
@@ -66,6 +68,7 @@ const TOUCH_INTERVAL = 1000
  */
 export class Sessions {
   readonly transfers: Transfers
+  readonly events: SessionEvents
   readonly #store: SessionStore
   readonly #settings: SessionSettings
   readonly #clock: () => number
@@ -73,9 +76,10 @@ export class Sessions {
   readonly #endListeners: EndListener[] = []
   readonly #sweepListeners: SweepListener[] = []
 
-  constructor ({ store, transfers, stretching, settings, clock = Date.now }: Dependencies) {
+  constructor ({ store, transfers, events, stretching, settings, clock = Date.now }: Dependencies) {
     this.#store = store
     this.transfers = transfers
+    this.events = events
     this.#stretching = stretching
     this.#settings = settings
     this.#clock = clock
@@ -151,8 +155,11 @@ export class Sessions {
     }
   }
 
-  /** Whose token this is in this session; `undefined` if it is nobody's. Counts as use of the session. */
-  async authenticate (id: SessionId, token: string): Promise<Caller | undefined> {
+  /**
+   * Whose token this is in this session; `undefined` if it is nobody's.
+   * @param isUse - whether it counts as use of the session
+   */
+  async authenticate (id: SessionId, token: string, isUse = true): Promise<Caller | undefined> {
     const hash = await hashToken(token)
     const session = await this.find(id)
     if (hash === undefined || session === undefined) return undefined
@@ -163,7 +170,7 @@ export class Sessions {
       ...session.pending.filter(({ startedAt }) => now - startedAt < state.ATTEMPT_LIFETIME)
         .map(({ id, tokenHash }) => ({ tokenHash, caller: { role: 'pending', id, session } as const }))
     ])
-    if (holder !== undefined && now - session.lastUsedAt >= TOUCH_INTERVAL) await this.#store.touch(id, now)
+    if (isUse && holder !== undefined && now - session.lastUsedAt >= TOUCH_INTERVAL) await this.#store.touch(id, now)
     return holder?.caller
   }
 
@@ -192,6 +199,7 @@ export class Sessions {
   /** Takes a participant's token away and aborts what was under way with it. */
   async leave (id: SessionId, participant: ParticipantId): Promise<void> {
     await this.change(id, (record) => state.leave(record, participant))
+    this.events.left(id, participant)
     this.transfers.abort(id, participant)
   }
 
@@ -202,6 +210,7 @@ export class Sessions {
     session.secrets.contentKey.fill(0)
     session.secrets.element.w.fill(0)
     this.transfers.abort(id)
+    this.events.closed(id)
     await Promise.all(this.#endListeners.map((listener) => listener(session)))
   }
 

@@ -31,11 +31,17 @@ export async function call (url: string, { method = 'GET', token, headers = {}, 
     },
     ...(body !== undefined && { body: plain ? body : JSON.stringify(body) })
   })
-  const text = await response.text()
+  const text = response.headers.get('content-type') === 'text/event-stream' ? await abandon(response) : await response.text()
   const isJson = response.headers.get('content-type')?.includes('json') === true
   const parsed = isJson && text !== '' ? JSON.parse(text) as Record<string, unknown> : { text }
   const { code } = parsed as { code?: string }
   return { status: response.status, headers: response.headers, body: parsed, summary: code === undefined ? String(response.status) : `${response.status} ${code}` }
+}
+
+/** Hangs up on an answer that does not end by itself. */
+async function abandon ({ body }: Response): Promise<string> {
+  await body?.cancel()
+  return ''
 }
 
 export interface TestSession {

@@ -35,8 +35,8 @@ const share = toHex(joinerShare(passwordElement(new Uint8Array(32).fill(7))).sha
 
 const TUS = { 'tus-resumable': '1.0.0' }
 
-/** A request of each operation that is right in everything but, perhaps, its caller; and what a caller who may gets. */
-const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => CallOptions }> = {
+/** A request of each operation that is right in everything but, perhaps, its caller; what a caller who may gets; whether the file has to be somebody else's. */
+const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => CallOptions, byOther?: true }> = {
   health: { allowed: 200 },
   live: { allowed: 200 },
   ready: { allowed: 200 },
@@ -57,6 +57,8 @@ const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => 
   continueUpload: { allowed: 204, request: () => ({ headers: { ...TUS, 'upload-offset': '10', 'content-type': 'application/offset+octet-stream' } }) },
   deleteUpload: { allowed: 204, request: () => ({ headers: TUS }) },
   deleteFile: { allowed: 204 },
+  events: { allowed: 200 },
+  receivedFile: { allowed: 204, byOther: true },
   leave: { allowed: 204 },
   close: { allowed: 200 }
 }
@@ -106,8 +108,8 @@ t.test('every operation, by everyone', async (t) => {
     const pending = await beginJoin(session)
     const tokens: Record<Who, string | undefined> = { nobody: undefined, stranger, pending: pending.token, joiner, creator: session.token }
     for (const [who, token] of Object.entries(tokens) as Array<[Who, string | undefined]>) {
-      const own = who === 'joiner' ? joiner : session.token
-      const { file_id: fileId } = await uploadFile(session, own, randomContent(10))
+      const ofJoiner = (who === 'joiner') !== (REQUESTS[operation.operationId]?.byOther === true)
+      const { file_id: fileId } = await uploadFile(session, ofJoiner ? joiner : session.token, randomContent(10))
       const refused = operation.access === 'anyone' ? undefined : REFUSED[operation.access][who]
       const allowed = REQUESTS[operation.operationId]?.allowed ?? 0
       // An answer to HEAD has no body, so no code.
@@ -146,7 +148,8 @@ t.test('a locked session: nobody joins, those who are in stay in', async (t) => 
   for (const operation of await operationsOf(origin)) {
     const session = await createSession(origin, { max_joiners: 2 })
     const joiner = await joinSession(session)
-    const { file_id: fileId } = await uploadFile(session, joiner, randomContent(10))
+    const ofOther = REQUESTS[operation.operationId]?.byOther === true
+    const { file_id: fileId } = await uploadFile(session, ofOther ? session.token : joiner, randomContent(10))
     const wrong = session.code === '000000' ? '000001' : '000000'
     for (let i = 0; i < 5; i++) await call(`${session.url}/join`, { method: 'POST', body: { verification_code: wrong, public_key: share } })
     if (operation.access === 'attempt') continue

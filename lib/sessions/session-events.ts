@@ -1,0 +1,105 @@
+import type { FileId, JoinId, SessionId } from '../ids.js'
+import type { EventHub, JoinRefusal, SessionEvent } from './events.js'
+import type { NewFile, OpenUpload, ParticipantId, Role } from './session.js'
+
+/** Milliseconds between two events of one upload's progress. */
+const PROGRESS_INTERVAL = 500
+
+/** A file of which nothing may have come yet, as far as those who listen are told of it. */
+export type StartedFile = Pick<OpenUpload, 'id' | 'name'> & { readonly size: number | null, readonly uploadedBy: Role }
+
+/** How far an upload has come. */
+export interface UploadProgress {
+  readonly id: FileId
+  readonly offset: number
+  readonly size: number | null
+}
+
+/** The time after an event of an upload's progress, in which no other is published. */
+interface Window {
+  readonly timer: NodeJS.Timeout
+  latest: UploadProgress | undefined
+}
+
+/** What the services tell those who listen to a session; what they do never depends on whether anybody does. */
+export class SessionEvents {
+  readonly #hub: EventHub
+  readonly #interval: number
+  readonly #windows = new Map<FileId, Window>()
+
+  /** @param interval - milliseconds between two events of one upload's progress */
+  constructor (hub: EventHub, interval = PROGRESS_INTERVAL) {
+    this.#hub = hub
+    this.#interval = interval
+  }
+
+  joinRequested (session: SessionId, joinId: JoinId): void {
+    this.#publish(session, { type: 'join.requested', joinId })
+  }
+
+  joined (session: SessionId, joinId: JoinId): void {
+    this.#publish(session, { type: 'join.joined', joinId })
+  }
+
+  /** @param joinId - `null` where a wrong code never made it an attempt */
+  joinRefused (session: SessionId, joinId: JoinId | null, reason: JoinRefusal): void {
+    this.#publish(session, { type: 'join.refused', joinId, reason })
+  }
+
+  locked (session: SessionId): void {
+    this.#publish(session, { type: 'session.locked' })
+  }
+
+  left (session: SessionId, participant: ParticipantId): void {
+    this.#publish(session, { type: 'participant.left', participant })
+  }
+
+  closed (session: SessionId): void {
+    this.#publish(session, { type: 'session.closed' })
+  }
+
+  fileStarted (session: SessionId, { id: fileId, name: filename, size, uploadedBy }: StartedFile): void {
+    this.#publish(session, { type: 'file.started', fileId, filename, size, uploadedBy })
+  }
+
+  /** Published at once if the last one of this upload is long enough ago; otherwise the latest one follows when it is. */
+  fileProgress (session: SessionId, progress: UploadProgress): void {
+    const window = this.#windows.get(progress.id)
+    if (window !== undefined) {
+      window.latest = progress
+      return
+    }
+    const { id: fileId, offset, size } = progress
+    this.#publish(session, { type: 'file.progress', fileId, offset, size })
+    const timer = setTimeout(() => {
+      const latest = this.#endWindow(fileId)
+      if (latest !== undefined) this.fileProgress(session, latest)
+    }, this.#interval).unref()
+    this.#windows.set(fileId, { timer, latest: undefined })
+  }
+
+  fileReady (session: SessionId, { id: fileId, name: filename, size, sha256, uploadedBy }: NewFile): void {
+    this.#endWindow(fileId)
+    this.#publish(session, { type: 'file.ready', fileId, filename, size, sha256, uploadedBy })
+  }
+
+  fileReceived (session: SessionId, { id: fileId, name: filename }: NewFile, participant: ParticipantId): void {
+    this.#publish(session, { type: 'file.received', fileId, filename, participant })
+  }
+
+  fileDeleted (session: SessionId, { id: fileId, name: filename }: Pick<OpenUpload, 'id' | 'name'>): void {
+    this.#endWindow(fileId)
+    this.#publish(session, { type: 'file.deleted', fileId, filename })
+  }
+
+  #endWindow (id: FileId): UploadProgress | undefined {
+    const window = this.#windows.get(id)
+    clearTimeout(window?.timer)
+    this.#windows.delete(id)
+    return window?.latest
+  }
+
+  #publish (session: SessionId, event: SessionEvent): void {
+    this.#hub.publish(session, event)
+  }
+}
