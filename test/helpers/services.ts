@@ -12,11 +12,13 @@ const run = promisify(execFile)
 /** Where Debian puts them; the variables are for machines that have them elsewhere. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
+export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 
 /** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
 const SERVICES = {
   chromium: { probe: [CHROMIUM, '--version'], remedy: 'install chromium, or name it in CHROMIUM' },
   httpx: { probe: [PYTHON, '-c', 'import httpx'], remedy: 'install python3 and python3-httpx, or name a Python that has httpx in PYTHON' },
+  aria2: { probe: [ARIA2, '--version'], remedy: 'install aria2, or name it in ARIA2' },
   registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
 } as const
 
