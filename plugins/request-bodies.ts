@@ -46,7 +46,14 @@ export default fp((app) => {
   })
 
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (reply.statusCode < 400 || request.raw.complete || typeof payload !== 'string') {
+    if (reply.statusCode < 400 || typeof payload !== 'string') {
+      done(null, payload)
+      return
+    }
+    if (request.raw.complete) {
+      // As long as something of the body lies unread in a buffer, the connection would count as busy.
+      request.raw.unpipe()
+      request.raw.resume()
       done(null, payload)
       return
     }
@@ -56,7 +63,8 @@ export default fp((app) => {
       done(null, payload)
       return
     }
-    void reply.header('content-length', Buffer.byteLength(payload))
+    // A connection that is still being read when the server stops would otherwise outlive it as an idle one.
+    void reply.headers({ connection: 'close', 'content-length': Buffer.byteLength(payload) })
     done(null, Readable.from(withDrain(payload, request.raw), { objectMode: false }))
   })
   return Promise.resolve()
