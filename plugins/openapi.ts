@@ -59,11 +59,14 @@ export default fp<{ version: string }>(async (app, { version }) => {
   app.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, () => app.swagger())
 }, { name: 'openapi', dependencies: ['auth', 'rate-limit'] })
 
-/** A route's schema with who may call it, and the multipart body that its handler reads itself. */
+/** A route's schema with who may call it, and the body that its handler reads itself. */
 function documented (schema: FastifySchema, route: RouteOptions): FastifySchema {
   const security = OPENED_BY[route.config?.access ?? 'anyone']
-  return { ...schema, security, ...(schema.consumes?.includes('multipart/form-data') && { body: UPLOAD_BODY }) }
+  if (schema.consumes === undefined) return { ...schema, security }
+  return { ...schema, security, body: schema.consumes.includes('multipart/form-data') ? UPLOAD_BODY : BARE_BODY }
 }
+
+const BARE_BODY = { type: 'string', format: 'binary', description: 'The bytes' }
 
 const UPLOAD_BODY = {
   type: 'object',

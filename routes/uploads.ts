@@ -53,8 +53,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['uploads'],
       operationId: 'createUpload',
       summary: 'Begin a resumable upload',
-      description: 'Location is where its pieces go. A first piece may come along as the body.',
-      consumes: [PIECE_TYPE],
+      description: 'Location is where its pieces go. A first piece may come along as the body, of the type application/offset+octet-stream.',
       params: SessionParams,
       headers: CreateUploadHeaders,
       response: { 201: Type.Null({ description: 'Begun' }), ...errorAnswers(...PieceErrors) }
