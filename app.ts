@@ -7,6 +7,7 @@ import configPlugin from './plugins/config.js'
 import connectionPlugin from './plugins/connection.js'
 import errorsPlugin from './plugins/errors.js'
 import filesPlugin from './plugins/files.js'
+import folderPlugin from './plugins/folder.js'
 import multipartPlugin from './plugins/multipart.js'
 import openapiPlugin from './plugins/openapi.js'
 import rateLimitPlugin from './plugins/rate-limit.js'
@@ -53,6 +54,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(connectionPlugin)
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
+  await app.register(folderPlugin)
   await app.register(sessionsPlugin, sessions)
   await app.register(filesPlugin, sessions)
   await app.register(authPlugin)

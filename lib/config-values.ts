@@ -1,6 +1,7 @@
 /** Parsers of single configuration values. Each throws a TypeError whose message completes «NAME …». */
 
 import { BlockList, isIP } from 'node:net'
+import { fromBase64url, fromHex, type Bytes } from './crypto/bytes.js'
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
@@ -87,6 +88,24 @@ export function parseAddressRanges (input: string): readonly string[] {
     return item
   })
 }
+
+/** Bytes of a secret, and how many different ones among them speak for chance. */
+const SECRET_SIZE = 32
+const SECRET_VARIETY = 16
+
+/** A secret of at least 32 random bytes, in hex, base64 or base64url. No message repeats it. */
+export function parseSecret (input: string): Bytes {
+  try {
+    const secret = decodeSecret(input.trim())
+    if (secret.length >= SECRET_SIZE && new Set(secret).size >= SECRET_VARIETY) return secret
+  } catch { /* It is refused below. */ }
+  throw new TypeError(`must be at least ${SECRET_SIZE} random bytes in hex or base64, as "openssl rand -hex ${SECRET_SIZE}" prints them`)
+}
+
+/** What looks like hex is hex: one that lost a digit must not pass as another secret in base64. */
+const decodeSecret = (text: string): Bytes => /^[0-9a-f]+$/i.test(text)
+  ? fromHex(text.toLowerCase())
+  : fromBase64url((text.length % 4 === 0 ? text.replace(/={1,2}$/, '') : text).replaceAll('+', '-').replaceAll('/', '_'))
 
 const parsePrefix = (prefix: string): number => /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN
 

@@ -4,7 +4,8 @@
  */
 
 import { cleanEnv, EnvMissingError, makeValidator, type CleanedEnv } from 'envalid'
-import { parseAddressRanges, parseExtensions, parseMediaTypes, parseOrigins, parseSize, parseWholeNumber } from './config-values.js'
+import { parseAddressRanges, parseExtensions, parseMediaTypes, parseOrigins, parseSecret, parseSize, parseWholeNumber } from './config-values.js'
+import type { Bytes } from './crypto/bytes.js'
 import { MAX_PLAINTEXT } from './crypto/container.js'
 
 const size = makeValidator<number>(parseSize)
@@ -19,6 +20,7 @@ const mediaTypes = makeValidator<readonly string[]>(parseMediaTypes)
 const extensions = makeValidator<readonly string[]>(parseExtensions)
 const origins = makeValidator<readonly string[]>(parseOrigins)
 const addresses = makeValidator<readonly string[]>(parseAddressRanges)
+const secret = makeValidator<Bytes>(parseSecret)
 const oneOf = <T extends string>(...choices: readonly T[]) => makeValidator<T>((input) => {
   const chosen = choices.find((choice) => choice === input)
   if (chosen === undefined) throw new TypeError(`must be one of ${choices.join(', ')}`)
@@ -50,6 +52,9 @@ export const VARIABLES = {
   MAX_SESSIONS: count({ default: 10_000, desc: 'Sessions at one time' }),
   MAX_JOINERS: count({ default: 20, desc: 'Largest max_joiners that a creator may ask for' }),
   MAX_JOIN_ATTEMPTS: count({ default: 5, desc: 'Failed join attempts until a session is locked' }),
+
+  SESSION_STORE: oneOf('embedded', 'memory')({ default: 'embedded', desc: 'Where sessions are kept: embedded (a database in UPLOAD_FOLDER; needs SESSION_KEY_SECRET to outlive the process) or memory' }),
+  SESSION_KEY_SECRET: secret({ default: undefined, desc: 'What stored sessions are sealed under: 32 random bytes or more in hex or base64, as from openssl rand -hex 32; sessions end with the process unless set' }),
 
   TRUST_PROXY: addresses({ default: [], desc: 'Addresses or ranges of the reverse proxies whose X-Forwarded-* headers count: 127.0.0.1,10.0.0.0/8; none unless set' }),
   CORS_ORIGIN: origins({ default: [], desc: 'Other origins whose pages may call the API (with a token, never by cookie), comma-separated; none unless set' }),

@@ -29,11 +29,11 @@ declare module 'fastify' {
 /** Plaintext and ciphertext of one chunk. */
 const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
 
-/** The files of the sessions, in a folder that this process alone uses. */
+/** The files of the sessions. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const { config, sessions } = app
-  const blobs = await DiskStore.open(config.UPLOAD_FOLDER)
-  // The sessions' keys end with this process, so their files do too: before the folder is given up.
+  const blobs = new DiskStore(app.folder.path)
+  // Where the sessions' keys end with this process, their files do too: before the store and the folder are given up.
   app.addHook('onClose', async () => {
     await sessions.closeAll()
     await blobs.close()
@@ -72,4 +72,4 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     const ended = await files.sweep(now)
     if (ended > 0) app.log.info({ ended }, 'files expired')
   })
-}, { name: 'files', dependencies: ['config', 'sessions'] })
+}, { name: 'files', dependencies: ['config', 'folder', 'sessions'] })

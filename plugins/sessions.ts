@@ -1,4 +1,7 @@
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { EmbeddedStore } from '../lib/sessions/embedded-store.js'
 import { EventStreams } from '../lib/sessions/event-streams.js'
 import { Joins } from '../lib/sessions/joins.js'
 import { MemoryEventHub } from '../lib/sessions/memory-event-hub.js'
@@ -6,6 +9,7 @@ import { MemoryStore } from '../lib/sessions/memory-store.js'
 import { PasswordStretching } from '../lib/sessions/password-stretching.js'
 import { SessionEvents } from '../lib/sessions/session-events.js'
 import { Sessions } from '../lib/sessions/sessions.js'
+import type { SessionStore } from '../lib/sessions/store.js'
 import { Transfers } from '../lib/sessions/transfers.js'
 
 declare module 'fastify' {
@@ -26,9 +30,10 @@ export interface SessionsOptions {
 }
 
 /** The sessions, and the one sweeper that ends those which have expired. */
-export default fp<SessionsOptions>((app, { clock = Date.now }) => {
+export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const { config } = app
-  const store = new MemoryStore()
+  const store = await openStore(app)
+  app.addHook('onClose', () => store.close())
   const stretching = new PasswordStretching()
   const hub = new MemoryEventHub()
   const sessions = new Sessions({
@@ -59,15 +64,30 @@ export default fp<SessionsOptions>((app, { clock = Date.now }) => {
     const ended = await sessions.sweep()
     if (ended > 0) app.log.info({ ended }, 'sessions expired')
   }
-  const sweeper = setInterval(() => {
-    sweep().catch((error: unknown) => { app.log.error(error, 'the sweeper failed; it will try again') })
-  }, Math.min(SWEEP_INTERVAL, config.SESSION_TIMEOUT * SECOND / 4))
-  sweeper.unref()
+  let sweeper: NodeJS.Timeout | undefined
+  // First those that expired while no process was there; not before everybody has registered what is to be done then.
+  app.addHook('onReady', async () => {
+    await sweep()
+    sweeper = setInterval(() => {
+      sweep().catch((error: unknown) => { app.log.error(error, 'the sweeper failed; it will try again') })
+    }, Math.min(SWEEP_INTERVAL, config.SESSION_TIMEOUT * SECOND / 4))
+    sweeper.unref()
+  })
 
   // So that the listening socket can close: it waits for the requests under way.
   app.addHook('preClose', async () => {
     clearInterval(sweeper)
     await Promise.all([sessions.transfers.stop(), eventStreams.stop()])
   })
-  return Promise.resolve()
-}, { name: 'sessions', dependencies: ['config'] })
+}, { name: 'sessions', dependencies: ['config', 'folder'] })
+
+async function openStore ({ config, folder, log }: FastifyInstance): Promise<SessionStore> {
+  if (config.SESSION_STORE === 'memory') return new MemoryStore()
+  const store = await EmbeddedStore.open({
+    folder: join(folder.path, 'sessions'),
+    secret: config.SESSION_KEY_SECRET,
+    onError: (error) => { log.error(error, 'writing a session record failed') }
+  })
+  if (store.unreadable > 0) log.warn({ removed: store.unreadable }, 'removed session records that cannot be read')
+  return store
+}

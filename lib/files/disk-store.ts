@@ -1,37 +1,22 @@
-import { open, mkdir, readdir, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
+import { open, readdir, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import { isFileId, isSessionId, type SessionId } from '../ids.js'
 import type { BlobKey, BlobReader, BlobStore, BlobWriter } from './blob-store.js'
-import { lockFolder, type FolderLock } from './folder-lock.js'
 
-/** Our own folder inside UPLOAD_FOLDER: nothing else there is ever touched. */
-const SUBFOLDER = 'local-send'
 const BLOB_NAME = /^([0-9a-f]{8})-([0-9a-f]{32})-(0|[1-9]\d{0,9})\.lsf$/
 
 /** The one function that names files on disk: ids that passed their pattern, and a number. */
 const blobName = ({ sessionId, fileId, part }: BlobKey): string => `${sessionId}-${fileId}-${part}.lsf`
 
-/** Containers as files in one folder, which a lock keeps for one process. */
+/** Containers as files in one folder, beside what else lies there. */
 export class DiskStore implements BlobStore {
   readonly #folder: string
-  readonly #lock: FolderLock
 
-  private constructor (folder: string, lock: FolderLock) {
+  /** @param folder - exists, and is used by this process alone */
+  constructor (folder: string) {
     this.#folder = folder
-    this.#lock = lock
-  }
-
-  /**
-   * Opens the store, creating its folder where necessary.
-   * @param uploadFolder - UPLOAD_FOLDER
-   * @throws FolderInUseError if another process has it
-   */
-  static async open (uploadFolder: string): Promise<DiskStore> {
-    const folder = join(uploadFolder, SUBFOLDER)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    return new DiskStore(folder, await lockFolder(folder))
   }
 
   async create (key: BlobKey): Promise<BlobWriter> {
@@ -98,8 +83,8 @@ export class DiskStore implements BlobStore {
     return blobs
   }
 
-  async close (): Promise<void> {
-    await this.#lock.release()
+  close (): Promise<void> {
+    return Promise.resolve()
   }
 
   #path (key: BlobKey): string {

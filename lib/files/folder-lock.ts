@@ -1,8 +1,13 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryLock, unlock } from 'fs-native-extensions'
 
-export interface FolderLock {
+/** Our own folder inside UPLOAD_FOLDER: nothing else there is ever touched. */
+const SUBFOLDER = 'local-send'
+
+/** A folder that no other process of this server works in. */
+export interface LockedFolder {
+  readonly path: string
   release (): Promise<void>
 }
 
@@ -12,16 +17,20 @@ export class FolderInUseError extends Error {
 }
 
 /**
- * Takes a folder for this process, by a lock of the operating system that ends with the process however it ends.
- * @throws FolderInUseError
+ * Takes our folder for this process, by a lock of the operating system that ends with the process however it ends. Creates it
+ * where necessary.
+ * @param uploadFolder - UPLOAD_FOLDER
+ * @throws FolderInUseError if another process has it
  */
-export async function lockFolder (folder: string): Promise<FolderLock> {
-  const handle = await open(join(folder, 'lock'), 'a+', 0o600)
+export async function lockFolder (uploadFolder: string): Promise<LockedFolder> {
+  const path = join(uploadFolder, SUBFOLDER)
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  const handle = await open(join(path, 'lock'), 'a+', 0o600)
   if (!tryLock(handle.fd)) {
     await handle.close()
-    throw new FolderInUseError(`UPLOAD_FOLDER: another server is using ${folder}. Stop it, or give this one a folder of its own.`)
+    throw new FolderInUseError(`UPLOAD_FOLDER: another server is using ${path}. Stop it, or give this one a folder of its own.`)
   }
-  return { release: () => releaseLock(handle) }
+  return { path, release: () => releaseLock(handle) }
 }
 
 async function releaseLock (handle: FileHandle): Promise<void> {

@@ -41,7 +41,18 @@ export class MemoryStore implements SessionStore {
     return Promise.resolve([...this.#records.values()].filter((record) => isExpired(record, now)).map(({ id }) => id))
   }
 
-  ids (): Promise<readonly SessionId[]> {
+  async * all (): AsyncGenerator<SessionRecord> {
+    for (const id of [...this.#records.keys()]) {
+      const record = await this.get(id)
+      if (record !== undefined) yield record
+    }
+  }
+
+  volatileIds (): Promise<readonly SessionId[]> {
     return Promise.resolve([...this.#records.keys()])
+  }
+
+  close (): Promise<void> {
+    return Promise.resolve()
   }
 }

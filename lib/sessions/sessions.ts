@@ -147,14 +147,6 @@ export class Sessions {
     return record === undefined || state.isExpired(record, this.#clock()) ? undefined : record
   }
 
-  /** All sessions that have not expired. */
-  async * all (): AsyncGenerator<SessionRecord, void> {
-    for (const id of await this.#store.ids()) {
-      const session = await this.find(id)
-      if (session !== undefined) yield session
-    }
-  }
-
   /**
    * Whose token this is in this session; `undefined` if it is nobody's.
    * @param isUse - whether it counts as use of the session
@@ -227,9 +219,14 @@ export class Sessions {
     return expired.length
   }
 
-  /** Ends all sessions: for a process whose sessions end with it. */
+  /** All sessions, also those that have expired and are not swept yet. */
+  all (): AsyncIterable<SessionRecord> {
+    return this.#store.all()
+  }
+
+  /** Ends the sessions that end with this process. */
   async closeAll (): Promise<void> {
-    await Promise.all((await this.#store.ids()).map((id) => this.close(id)))
+    await Promise.all((await this.#store.volatileIds()).map((id) => this.close(id)))
   }
 
   /**

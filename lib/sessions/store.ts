@@ -35,6 +35,12 @@ export interface SessionStore {
   /** The ids of the sessions that have expired by `now`. Called by the sweeper. */
   expired (now: number): Promise<readonly SessionId[]>
 
-  /** All ids. Called at the end of a process whose sessions end with it, and by the metrics. */
-  ids (): Promise<readonly SessionId[]>
+  /** All records, expired or not. Called at start, for what has to know which sessions outlived the process before, and by the sweeper. */
+  all (): AsyncIterable<SessionRecord>
+
+  /** The ids of the sessions that end with this process. Called at its end. */
+  volatileIds (): Promise<readonly SessionId[]>
+
+  /** Resolves when everything that lasts is written. The store cannot be used any more. Called at the end of the process. */
+  close (): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import t from 'tap'
 import { ConfigError, readConfig, VARIABLES } from '../../lib/config.js'
 
@@ -18,6 +19,27 @@ const SIZES = {
   bad: ['0', '0.4', '-1', '10 G', '1e6', 'MiB', '1,5GiB', '1.MiB', '.5MiB', '5constructor', '5__proto__', '1 MiB MiB', '0x100', '9007199254740993', '99999999999TiB', 'Infinity', 'unlimited']
 }
 const LARGE_SIZES = { good: { '1MiB': MIB, '2GB': 2e9 }, bad: SIZES.bad }
+
+const HEX = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'
+const BYTES = Uint8Array.from({ length: 32 }, (_, i) => i)
+const SECRETS = {
+  good: {
+    [HEX]: BYTES,
+    [` ${HEX.toUpperCase()}\n`]: BYTES,
+    [`${HEX}2021`]: Uint8Array.from({ length: 34 }, (_, i) => i),
+    'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=': BYTES,
+    AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8: BYTES,
+    '/v8BAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f': Uint8Array.of(254, 255, ...BYTES.subarray(1)),
+    _v8BAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f: Uint8Array.of(254, 255, ...BYTES.subarray(1))
+  },
+  bad: [
+    // 31 bytes; a digit lost, which would be 47 bytes of base64; bits behind the last byte.
+    HEX.slice(2), HEX.slice(1), 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh', 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=',
+    // Enough bytes, and no chance in them.
+    '0'.repeat(64), 'password'.repeat(6), 'A'.repeat(64),
+    'correct horse battery staple and three more words', `0x${HEX}`, HEX.replaceAll(/(..)(?=.)/g, '$1:'), ' ', `${HEX}=`, 'ü'.repeat(64)
+  ]
+}
 
 const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, bad: string[] }> = {
   HOST: { fallback: '127.0.0.1', good: { '0.0.0.0': '0.0.0.0', ' :: ': '::', localhost: 'localhost' }, bad: ['   ', '\t'] },
@@ -47,6 +69,8 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
   MAX_SESSIONS: { fallback: 10_000, ...COUNTS },
   MAX_JOINERS: { fallback: 20, ...COUNTS },
   MAX_JOIN_ATTEMPTS: { fallback: 5, ...COUNTS },
+  SESSION_STORE: { fallback: 'embedded', good: { memory: 'memory', embedded: 'embedded' }, bad: ['redis', 'Memory', ' memory'] },
+  SESSION_KEY_SECRET: { fallback: undefined, good: SECRETS.good, bad: SECRETS.bad },
   TRUST_PROXY: {
     fallback: [],
     good: {
@@ -96,6 +120,20 @@ for (const [name, { fallback, good, bad }] of Object.entries(TABLE) as Array<[Na
     t.end()
   })
 }
+
+t.test('no message repeats a secret', (t) => {
+  for (const value of SECRETS.bad.filter((value) => value.trim() !== '')) {
+    try {
+      readConfig({ SESSION_KEY_SECRET: value })
+      t.fail('it was accepted')
+    } catch (error) {
+      const told = inspect(error, { depth: 10 })
+      t.match(told, 'SESSION_KEY_SECRET')
+      t.notOk(told.includes(value) || told.includes(value.slice(0, 12)), value)
+    }
+  }
+  t.end()
+})
 
 t.test('what is derived from another variable', (t) => {
   t.equal(readConfig({ MAX_FILE_SIZE: '2MiB' }).MAX_SESSION_SIZE, 20 * MIB)

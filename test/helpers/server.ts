@@ -21,9 +21,10 @@ export interface TestServer {
   readonly folder: string
 }
 
-/** Settings under which no test meets a rate limit by accident. */
+/** Settings under which no test meets a rate limit by accident, or waits for a database that it is not about. */
 const ENVIRONMENT = {
   NODE_ENV: 'test',
+  SESSION_STORE: 'memory',
   MAX_FILE_SIZE: '64MiB',
   MIN_FREE_SPACE: '1MB',
   RATE_LIMIT_CREATE: '10000',

@@ -2,7 +2,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { toHex } from '../../lib/crypto/bytes.js'
+import { randomBytes, toHex } from '../../lib/crypto/bytes.js'
 import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
 import { spawnServer } from '../helpers/process.js'
@@ -35,6 +35,7 @@ t.test('what cannot start says why in one sentence', async (t) => {
   const port = new URL(running.origin).port
   const cases: Array<[Record<string, string>, RegExp]> = [
     [{ MAX_FILE_SIZE: 'huge' }, /^local-send cannot start: MAX_FILE_SIZE must be a size such as .*, not "huge"\.\n$/],
+    [{ SESSION_KEY_SECRET: 'too-short' }, /^local-send cannot start: SESSION_KEY_SECRET must be at least 32 random bytes in hex or base64, as "openssl rand -hex 32" prints them\.\n$/],
     [{ PORT: '70000' }, /^local-send cannot start: PORT must be a whole number from 0 to 65535, not "70000"\.\n$/],
     [{ TRUST_PROXY: '0.0.0.0/0' }, /^local-send cannot start: TRUST_PROXY must not trust a range as wide as .*\n$/],
     [{ UPLOAD_FOLDER: folder }, /^local-send cannot start: UPLOAD_FOLDER: another server is using .*\n$/],
@@ -76,13 +77,14 @@ t.test('after SIGKILL the next start takes the folder at once and removes only w
 
   const second = await spawnServer(t, { UPLOAD_FOLDER: folder })
   t.same(await blobs(folder), ['12345678-abc-0.lsf'])
-  t.same((await readdir(join(folder, 'local-send'))).sort(), ['12345678-abc-0.lsf', '12345678-abc.lsf.bak', 'folder', 'lock', 'notes.txt'])
+  t.same((await readdir(join(folder, 'local-send'))).sort(), ['12345678-abc-0.lsf', '12345678-abc.lsf.bak', 'folder', 'lock', 'notes.txt', 'sessions'])
   t.equal((await call(`${second.origin}/api/session/${session.id}/status`, { token: session.token })).summary, '401 UNAUTHORIZED')
 })
 
 t.test('the log of a whole run, at its most talkative, holds no secret', async (t) => {
   const folder = await temporaryFolder(t)
-  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, LOG_LEVEL: 'trace' })
+  const key = toHex(randomBytes(32))
+  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, LOG_LEVEL: 'trace', SESSION_KEY_SECRET: key })
   const created = await call(`${server.origin}/api/session/create`, { method: 'POST', body: { password: PASSWORD, max_joiners: 3 } })
   const id = String(created.body['session_id'])
   const session = { id, code: String(created.body['verification_code']), token: String(created.body['token']), url: `${server.origin}/api/session/${id}` }
@@ -106,7 +108,7 @@ t.test('the log of a whole run, at its most talkative, holds no secret', async (
 
   const log = server.output()
   t.match(log, `/api/session/${id}/status`, 'the log does tell what was called')
-  const secrets = { PASSWORD, token: session.token, joiner, code: session.code, canary, pending: String(pending.body['token']), share, confirmation, forged: 'a-forged-token', wrong: 'a wrong password', other: 'a password', publicKey: String(created.body['public_key']) }
+  const secrets = { PASSWORD, key, token: session.token, joiner, code: session.code, canary, pending: String(pending.body['token']), share, confirmation, forged: 'a-forged-token', wrong: 'a wrong password', other: 'a password', publicKey: String(created.body['public_key']) }
   for (const [name, secret] of Object.entries(secrets)) {
     // Six digits may stand in a time or a length by chance: only as a value of their own they are the code.
     t.notOk(name === 'code' ? new RegExp(`["' ]${secret}["' ]`).test(log) : log.includes(secret), name)

@@ -1,6 +1,7 @@
-/** What every session store must do (lib/sessions/store.ts). Its test calls this with a way to make an empty one. */
+/** What every session store must do (lib/sessions/store.ts). Its test calls this with a way to make an empty one, once or more. */
 
 import type { Test } from 'tap'
+import type { SessionId } from '../../lib/ids.js'
 import { newSessionId } from '../../lib/new-ids.js'
 import type { SessionStore } from '../../lib/sessions/store.js'
 import type { Changed, SessionRecord } from '../../lib/sessions/session.js'
@@ -8,7 +9,14 @@ import { HOUR, newFile, newJoiner, newRecord, NOW } from './records.js'
 
 const MANY = 1000
 
-export function sessionStoreContract (t: Test, create: (t: Test) => Promise<SessionStore>): void {
+export async function allIds (store: SessionStore): Promise<SessionId[]> {
+  const ids: SessionId[] = []
+  for await (const { id } of store.all()) ids.push(id)
+  return ids.sort()
+}
+
+/** @param managed - what becomes of managed sessions when the process ends */
+export function sessionStoreContract (t: Test, managed: 'volatile' | 'durable', create: (t: Test) => Promise<SessionStore>): void {
   t.test('add, then get gives the record back, every field of it', async (t) => {
     const store = await create(t)
     const record = newRecord({ files: [newFile()], joiners: [newJoiner()], limits: { maxDownloads: 3 } })
@@ -42,7 +50,7 @@ export function sessionStoreContract (t: Test, create: (t: Test) => Promise<Sess
     const store = await create(t)
     const outcomes = await Promise.all(Array.from({ length: 50 }, () => store.add(newRecord(), 10)))
     t.equal(outcomes.filter((outcome) => outcome === 'added').length, 10)
-    t.equal((await store.ids()).length, 10)
+    t.equal((await allIds(store)).length, 10)
     const twins = Array.from({ length: 10 }, () => newRecord({ id: newSessionId() }))
     const sameId = await Promise.all(twins.map((twin) => store.add({ ...twin, id: twins[0]?.id ?? twin.id }, MANY)))
     t.equal(sameId.filter((outcome) => outcome === 'added').length, 1)
@@ -67,7 +75,7 @@ export function sessionStoreContract (t: Test, create: (t: Test) => Promise<Sess
     }
     t.equal(await store.update(newSessionId(), change), undefined)
     t.notOk(called)
-    t.same(await store.ids(), [])
+    t.same(await allIds(store), [])
   })
 
   t.test('an update that throws leaves the record as it was', async (t) => {
@@ -112,7 +120,7 @@ export function sessionStoreContract (t: Test, create: (t: Test) => Promise<Sess
     ])
     t.equal(updated, undefined)
     t.equal(await store.get(record.id), undefined)
-    t.same(await store.ids(), [])
+    t.same(await allIds(store), [])
   })
 
   t.test('delete hands out the record with all changes', async (t) => {
@@ -133,7 +141,7 @@ export function sessionStoreContract (t: Test, create: (t: Test) => Promise<Sess
     await Promise.all([NOW + 5, NOW + 30, NOW - HOUR, NOW + 25].map((at) => store.touch(record.id, at)))
     t.same(await store.get(record.id), { ...record, lastUsedAt: NOW + 30 })
     await store.touch(newSessionId(), NOW)
-    t.same(await store.ids(), [record.id], 'an unknown id is not made known')
+    t.same(await allIds(store), [record.id], 'an unknown id is not made known')
   })
 
   t.test('a touch between an update\'s reading and writing is not lost, nor is the update', async (t) => {
@@ -161,10 +169,32 @@ export function sessionStoreContract (t: Test, create: (t: Test) => Promise<Sess
     t.ok(await store.get(ended.id))
   })
 
-  t.test('ids names all, expired or not', async (t) => {
+  t.test('all gives the records as they are now, expired or not', async (t) => {
+    const store = await create(t)
+    const [used, expired, deleted] = [newRecord(), newRecord({ endsAt: NOW - 1 }), newRecord()]
+    for (const record of [used, expired, deleted]) await store.add(record, MANY)
+    await store.touch(used.id, NOW + 5)
+    await store.delete(deleted.id)
+    const records = []
+    for await (const record of store.all()) records.push(record)
+    t.same(new Set(records), new Set([{ ...used, lastUsedAt: NOW + 5 }, expired]))
+  })
+
+  t.test('volatileIds names those that end with this process, expired or not', async (t) => {
     const store = await create(t)
     const records = [newRecord(), newRecord({ endsAt: NOW - 1 })]
     for (const record of records) await store.add(record, MANY)
-    t.same([...await store.ids()].sort(), records.map(({ id }) => id).sort())
+    t.same([...await store.volatileIds()].sort(), managed === 'volatile' ? records.map(({ id }) => id).sort() : [])
+  })
+
+  t.test('close waits for what is under way', async (t) => {
+    const store = await create(t)
+    const record = newRecord()
+    const settled: string[] = []
+    await store.add(record, MANY)
+    const updated = store.update(record.id, (current) => ({ record: { ...current, wrongCodes: 1 }, outcome: true })).then(() => { settled.push('update') })
+    await store.close()
+    await updated
+    t.same(settled, ['update'], 'and it did not fail')
   })
 }

@@ -1,0 +1,106 @@
+/**
+ * Session records as bytes, for stores that keep them outside this process's memory (protocol local-send/1, section 4).
+ *
+ *     encoded = JSON {"version", "record"} in UTF-8; in it, bytes are the text "~b" ‖ base64url, and "~s" stands before a text
+ *               that begins with "~" itself
+ *     sealed  = salt(32 random) ‖ nonce(12 random) ‖ AES-256-GCM(HKDF(secret, salt, info, 32), nonce, encoded)
+ *     info    = "local-send/1 record" ‖ 00 ‖ sid
+ *
+ * Invariants: no text, whoever chose it, is read back as bytes or as another text. A sealed record opens under its own
+ * session's id only, and every one has a key of its own.
+ */
+
+import { concat, fromBase64url, randomBytes, toBase64url, utf8, type Bytes } from '../crypto/bytes.js'
+import { hkdf } from '../crypto/keys.js'
+import type { SessionId } from '../ids.js'
+import type { SessionRecord } from './session.js'
+
+/** To be raised with every change of {@link SessionRecord}'s form: records of another form cannot be opened. */
+export const RECORD_VERSION = 1
+
+const SALT_SIZE = 32
+const NONCE_SIZE = 12
+
+/** @throws TypeError for a value that JSON would lose or change */
+export const encodeRecord = (record: SessionRecord): Bytes => utf8(JSON.stringify({ version: RECORD_VERSION, record: toPlain(record) }))
+
+/** @throws RangeError, SyntaxError or TypeError for what {@link encodeRecord} of this version has not made for this session */
+export function decodeRecord (id: SessionId, encoded: Uint8Array): SessionRecord {
+  const decoded: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(encoded))
+  if (!isObject(decoded) || decoded['version'] !== RECORD_VERSION) throw new RangeError(`This is not a record of version ${RECORD_VERSION}.`)
+  const record = fromPlain(decoded['record'])
+  if (!isRecordOf(record, id)) throw new RangeError('This is not the record of this session.')
+  return record
+}
+
+export const sealRecord = (secret: Bytes, record: SessionRecord): Promise<Bytes> =>
+  seal(secret, recordInfo(record.id), encodeRecord(record))
+
+/** Rejects what {@link sealRecord} has not made for this session under this secret. */
+export const openRecord = async (secret: Bytes, id: SessionId, sealed: Uint8Array): Promise<SessionRecord> =>
+  decodeRecord(id, await open(secret, recordInfo(id), sealed))
+
+/** What tells later whether a secret is still the same: nothing, sealed. */
+export const newSecretCheck = (secret: Bytes): Promise<Bytes> => seal(secret, CHECK_INFO, new Uint8Array())
+
+/** Whether a check was made under this secret. */
+export async function isSecretOf (check: Uint8Array, secret: Bytes): Promise<boolean> {
+  try {
+    await open(secret, CHECK_INFO, check)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const CHECK_INFO = utf8('local-send/1 record secret check')
+const recordInfo = (id: SessionId): Bytes => utf8(`local-send/1 record\0${id}`)
+
+async function seal (secret: Bytes, info: Bytes, plaintext: Bytes): Promise<Bytes> {
+  const salt = randomBytes(SALT_SIZE)
+  const iv = randomBytes(NONCE_SIZE)
+  const key = await sealingKey(secret, salt, info, 'encrypt')
+  return concat(salt, iv, new Uint8Array(await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plaintext)))
+}
+
+async function open (secret: Bytes, info: Bytes, sealed: Uint8Array): Promise<Bytes> {
+  const bytes = concat(sealed)
+  const iv = bytes.slice(SALT_SIZE, SALT_SIZE + NONCE_SIZE)
+  const key = await sealingKey(secret, bytes.slice(0, SALT_SIZE), info, 'decrypt')
+  return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, bytes.subarray(SALT_SIZE + NONCE_SIZE)))
+}
+
+const sealingKey = async (secret: Bytes, salt: Bytes, info: Bytes, usage: 'encrypt' | 'decrypt') =>
+  crypto.subtle.importKey('raw', await hkdf(secret, salt, info, 32), 'AES-GCM', false, [usage])
+
+/** A value as JSON can hold it. */
+function toPlain (value: unknown): unknown {
+  if (value instanceof Uint8Array) return `~b${toBase64url(value)}`
+  if (typeof value === 'string') return value.startsWith('~') ? `~s${value}` : value
+  if (value === null || typeof value === 'boolean' || Number.isFinite(value)) return value
+  if (Array.isArray(value)) return value.map(toPlain)
+  if (isObject(value)) {
+    return Object.fromEntries(Object.entries(value).flatMap(([name, member]) => member === undefined ? [] : [[name, toPlain(member)]]))
+  }
+  throw new TypeError(`A record cannot hold this ${typeof value}.`)
+}
+
+function fromPlain (value: unknown): unknown {
+  if (typeof value === 'string') return fromText(value)
+  if (Array.isArray(value)) return value.map(fromPlain)
+  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, fromPlain(member)])) : value
+}
+
+function fromText (text: string): string | Bytes {
+  if (!text.startsWith('~')) return text
+  if (text.startsWith('~b')) return fromBase64url(text.slice(2))
+  if (text.startsWith('~s~')) return text.slice(2)
+  throw new RangeError('This text has a mark that no record has.')
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+
+/** Whether this is a session's record. Its form is that of its version, and it has been sealed here. */
+const isRecordOf = (value: unknown, id: SessionId): value is SessionRecord =>
+  isObject(value) && value['id'] === id

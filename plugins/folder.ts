@@ -1,0 +1,15 @@
+import fp from 'fastify-plugin'
+import { lockFolder, type LockedFolder } from '../lib/files/folder-lock.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly folder: LockedFolder
+  }
+}
+
+/** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. */
+export default fp(async (app) => {
+  const folder = await lockFolder(app.config.UPLOAD_FOLDER)
+  app.decorate('folder', folder)
+  app.addHook('onClose', () => folder.release())
+}, { name: 'folder', dependencies: ['config'] })
