@@ -88,6 +88,7 @@ async function openStore ({ config, folder, log }: FastifyInstance): Promise<Ses
     secret: config.SESSION_KEY_SECRET,
     onError: (error) => { log.error(error, 'writing a session record failed') }
   })
+  if (config.SESSION_KEY_SECRET === undefined) log.info('sessions end with this process: SESSION_KEY_SECRET is not set')
   if (store.unreadable > 0) log.warn({ removed: store.unreadable }, 'removed session records that cannot be read')
   return store
 }
