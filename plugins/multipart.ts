@@ -47,7 +47,8 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
       } else {
         const { fieldname: name, value } = part
         if ((name !== 'sha256' && !isFileLimit(name)) || fields.has(name) || typeof value !== 'string') throw unexpected(name)
-        fields.set(name, value)
+        // Forms send an optional field that nobody has filled in as an empty one.
+        if (value !== '') fields.set(name, value)
       }
     }
     const [left] = fields.keys()

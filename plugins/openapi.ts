@@ -72,9 +72,9 @@ const UPLOAD_BODY = {
   type: 'object',
   required: ['file'],
   properties: {
-    sha256: { type: 'string', pattern: '^[0-9A-Fa-f]{64}$', description: 'What the SHA-256 of the next file must be; stands before it' },
-    max_downloads: { type: 'integer', minimum: 1, description: 'How often the next file may be downloaded' },
-    expires_in: { type: 'integer', minimum: 1, description: 'Seconds until the next file is removed' },
+    sha256: { type: 'string', pattern: '^[0-9A-Fa-f]{64}$', description: 'What the SHA-256 of the next file must be; stands before it', examples: [''] },
+    max_downloads: { type: 'integer', minimum: 1, description: 'How often the next file may be downloaded', examples: [''] },
+    expires_in: { type: 'integer', minimum: 1, description: 'Seconds until the next file is removed', examples: [''] },
     file: { type: 'array', items: { type: 'string', format: 'binary' }, description: 'The files' }
   }
 }

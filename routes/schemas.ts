@@ -6,7 +6,7 @@ import * as ids from '../lib/ids.js'
 
 const strict = { additionalProperties: false }
 
-const SessionId = Type.Unsafe<ids.SessionId>(Type.String({ pattern: ids.SESSION_ID_PATTERN, description: 'Session id, 8 lowercase hex digits', examples: ['a1b2c3d4'] }))
+const SessionId = Type.Unsafe<ids.SessionId>(Type.String({ pattern: ids.SESSION_ID_PATTERN, description: 'Session id, 8 lowercase hex digits' }))
 const JoinId = Type.Unsafe<ids.JoinId>(Type.String({ pattern: ids.JOIN_ID_PATTERN, description: 'Id of a join attempt, 16 lowercase hex digits' }))
 const FileId = Type.Unsafe<ids.FileId>(Type.String({ pattern: ids.FILE_ID_PATTERN, description: 'File id, 32 lowercase hex digits' }))
 const VerificationCode = Type.String({ pattern: '^[0-9]{6}$', description: 'Admits a joiner to an attempt; it is not the password', examples: ['123456'] })
@@ -156,7 +156,7 @@ export const EventHeaders = Type.Object({
 })
 
 export const DownloadHeaders = Type.Object({
-  range: Type.Optional(Type.String({ description: 'One range of bytes', examples: ['bytes=0-1048575'] })),
+  range: Type.Optional(Type.String({ description: 'One range of bytes: bytes=0-1048575' })),
   'if-range': Type.Optional(Type.String({ description: 'The ETag that the range belongs to' }))
 })
 
@@ -164,7 +164,7 @@ export const DownloadHeaders = Type.Object({
 export const RawUploadParams = Type.Object({ id: SessionId, file_id: Type.String({ minLength: 1, maxLength: 1024, description: 'Name of the file' }) })
 
 export const RawUploadHeaders = Type.Object({
-  'repr-digest': Type.Optional(Type.String({ description: 'What the SHA-256 of the file must be (RFC 9530)', examples: ['sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'] }))
+  'repr-digest': Type.Optional(Type.String({ description: 'What the SHA-256 of the file must be (RFC 9530): sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:' }))
 })
 
 const Size = Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$' })
