@@ -68,13 +68,16 @@ function documented (schema: FastifySchema, route: RouteOptions): FastifySchema 
 
 const BARE_BODY = { type: 'string', format: 'binary', description: 'The bytes' }
 
+const WHOLE_NUMBER = '^([1-9][0-9]{0,8})?$'
+
 const UPLOAD_BODY = {
   type: 'object',
   required: ['file'],
   properties: {
-    sha256: { type: 'string', pattern: '^[0-9A-Fa-f]{64}$', description: 'What the SHA-256 of the next file must be; stands before it', examples: [''] },
-    max_downloads: { type: 'integer', minimum: 1, description: 'How often the next file may be downloaded', examples: [''] },
-    expires_in: { type: 'integer', minimum: 1, description: 'Seconds until the next file is removed', examples: [''] },
+    // Empty means not set, and is what Swagger UI fills in: it would make something up.
+    sha256: { type: 'string', pattern: '^([0-9A-Fa-f]{64})?$', description: 'What the SHA-256 of the next file must be; stands before it', examples: [''] },
+    max_downloads: { type: 'string', pattern: WHOLE_NUMBER, description: 'How often the next file may be downloaded', examples: [''] },
+    expires_in: { type: 'string', pattern: WHOLE_NUMBER, description: 'Seconds until the next file is removed', examples: [''] },
     file: { type: 'array', items: { type: 'string', format: 'binary' }, description: 'The files' }
   }
 }

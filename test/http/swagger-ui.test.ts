@@ -22,14 +22,16 @@ async function fill (block: ElementHandle, parameter: string, value: string): Pr
   await input?.type(value)
 }
 
+const textOf = async (element: ElementHandle | null): Promise<string> => String(await (await element?.getProperty('textContent'))?.jsonValue() ?? '')
+
 /** Sends the call and waits for its answer. @returns status and body as the page shows them */
 async function execute (block: ElementHandle): Promise<{ status: string, body: string }> {
   await (await block.$('.execute'))?.click()
   const status = await block.waitForSelector('.live-responses-table tbody .response-col_status')
   const body = await block.$('.live-responses-table tbody .highlight-code code')
   return {
-    status: await status?.evaluate((cell) => cell.textContent.trim().slice(0, 3)) ?? '',
-    body: await body?.evaluate((code) => code.textContent) ?? ''
+    status: (await textOf(status)).trim().slice(0, 3),
+    body: await textOf(body)
   }
 }
 
@@ -45,7 +47,10 @@ t.test('a file goes there and back by Swagger UI alone, logged in by its cookie'
 
   const create = await open(page, 'session', 'create')
   const text = await create.waitForSelector('textarea')
-  await text?.evaluate((area) => { area.select() })
+  await text?.focus()
+  await page.keyboard.down('Control')
+  await page.keyboard.press('a')
+  await page.keyboard.up('Control')
   await text?.type(JSON.stringify({ password: PASSWORD }))
   const created = await execute(create)
   t.equal(created.status, '201')
@@ -69,6 +74,6 @@ t.test('a file goes there and back by Swagger UI alone, logged in by its cookie'
   await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: join(folder, 'received') })
   const link = await download.waitForSelector('.live-responses-table a[download]')
   await link?.click()
-  const path = await downloaded(join(folder, 'received'), await link?.evaluate((anchor) => (anchor as { download: string }).download) ?? '')
+  const path = await downloaded(join(folder, 'received'), String(await (await link?.getProperty('download'))?.jsonValue()))
   t.equal(sha256(await readFile(path)), sha256(content))
 })
