@@ -1,0 +1,62 @@
+import t from 'tap'
+import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
+import { spawnServer } from '../helpers/process.js'
+import { blobs, checkTransfer, CONTENT, crash, movedTo, newSecret, transferBegun } from '../helpers/restart.js'
+import { temporaryFolder } from '../helpers/server.js'
+
+t.test('with a secret, session, tokens and files outlive a crash, and the end of a session does too', async (t) => {
+  const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret() }
+  const first = await spawnServer(t, environment)
+  const { session, joiner, fileId } = await transferBegun(first.origin)
+  await crash(first)
+
+  const second = await spawnServer(t, environment)
+  const moved = movedTo(second, session)
+  for (const token of [session.token, joiner]) await checkTransfer(t, moved, token, fileId)
+  const late = await joinSession(moved)
+  const answer = await uploadFile(moved, late, randomContent(1000))
+  t.equal((await download(`${moved.url}/download/${answer.file_id}`, session.token)).bytes.length, 1000)
+  t.equal((await call(`${moved.url}/close`, { method: 'POST', token: session.token })).status, 200)
+  await crash(second)
+
+  const third = await spawnServer(t, environment)
+  t.equal((await call(`${movedTo(third, session).url}/status`, { token: session.token })).summary, '401 UNAUTHORIZED', 'what was closed stays closed')
+  t.same(await blobs(environment.UPLOAD_FOLDER), [])
+})
+
+t.test('a resumable upload goes on after a crash', async (t) => {
+  const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret() }
+  const first = await spawnServer(t, environment)
+  const session = await createSession(first.origin)
+  const headers = { 'tus-resumable': '1.0.0', authorization: `Bearer ${session.token}` }
+  const piece = (url: string, from: number, to: number): Promise<Response> => fetch(url, {
+    method: 'PATCH', headers: { ...headers, 'content-type': 'application/offset+octet-stream', 'upload-offset': String(from) }, body: CONTENT.subarray(from, to)
+  })
+  const created = await fetch(`${session.url}/uploads`, { method: 'POST', headers: { ...headers, 'upload-length': String(CONTENT.length) } })
+  const path = created.headers.get('location') ?? ''
+  t.equal((await piece(first.origin + path, 0, 300_000)).status, 204)
+  await crash(first)
+
+  const second = await spawnServer(t, environment)
+  const stands = await fetch(second.origin + path, { method: 'HEAD', headers })
+  t.same([stands.status, stands.headers.get('upload-offset')], [200, '300000'])
+  t.equal((await piece(second.origin + path, 300_000, CONTENT.length)).status, 204)
+  const fileId = path.slice(path.lastIndexOf('/') + 1)
+  t.equal(Buffer.compare((await download(`${movedTo(second, session).url}/download/${fileId}`, session.token)).bytes, CONTENT), 0)
+})
+
+t.test('wrong tries count across a crash, and so do downloads', async (t) => {
+  const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret() }
+  const first = await spawnServer(t, environment)
+  const { session, fileId } = await transferBegun(first.origin, { max_downloads: 1 })
+  const guess = async ({ url }: TestSession): Promise<string> =>
+    (await call(`${url}/join`, { method: 'POST', body: { verification_code: session.code, password: 'a wrong password' } })).summary
+  for (let i = 0; i < 3; i++) t.equal(await guess(session), '401 JOIN_REFUSED')
+  await download(`${session.url}/download/${fileId}`, session.token)
+  await crash(first)
+
+  const moved = movedTo(await spawnServer(t, environment), session)
+  t.equal((await download(`${moved.url}/download/${fileId}`, session.token)).status, 410)
+  t.same([await guess(moved), await guess(moved), await guess(moved)], ['401 JOIN_REFUSED', '401 JOIN_REFUSED', '423 SESSION_LOCKED'])
+  t.equal((await call(`${moved.url}/join`, { method: 'POST', body: { verification_code: session.code, password: PASSWORD } })).summary, '423 SESSION_LOCKED')
+})
