@@ -22,7 +22,7 @@ async function fill (block: ElementHandle, parameter: string, value: string): Pr
   await input?.type(value)
 }
 
-const textOf = async (element: ElementHandle | null): Promise<string> => String(await (await element?.getProperty('textContent'))?.jsonValue() ?? '')
+const propertyOf = async (element: ElementHandle | null, name: string): Promise<string> => String(await (await element?.getProperty(name))?.jsonValue() ?? '')
 
 /** Sends the call and waits for its answer. @returns status and body as the page shows them */
 async function execute (block: ElementHandle): Promise<{ status: string, body: string }> {
@@ -30,8 +30,8 @@ async function execute (block: ElementHandle): Promise<{ status: string, body: s
   const status = await block.waitForSelector('.live-responses-table tbody .response-col_status')
   const body = await block.$('.live-responses-table tbody .highlight-code code')
   return {
-    status: (await textOf(status)).trim().slice(0, 3),
-    body: await textOf(body)
+    status: (await propertyOf(status, 'textContent')).trim().slice(0, 3),
+    body: await propertyOf(body, 'textContent')
   }
 }
 
@@ -74,6 +74,6 @@ t.test('a file goes there and back by Swagger UI alone, logged in by its cookie'
   await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: join(folder, 'received') })
   const link = await download.waitForSelector('.live-responses-table a[download]')
   await link?.click()
-  const path = await downloaded(join(folder, 'received'), String(await (await link?.getProperty('download'))?.jsonValue()))
+  const path = await downloaded(join(folder, 'received'), await propertyOf(link, 'download'))
   t.equal(sha256(await readFile(path)), sha256(content))
 })
