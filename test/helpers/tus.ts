@@ -1,5 +1,7 @@
 import { request, type ClientRequest } from 'node:http'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { call, type Answer, type TestSession } from './client.js'
 
 export const TUS = { 'tus-resumable': '1.0.0' }
@@ -28,6 +30,21 @@ export async function offsetOf (url: string, token: string): Promise<number> {
   if (status !== 200) throw new Error(`HEAD answered ${status}`)
   return Number(headers.get('upload-offset'))
 }
+
+/** Waits until the list of files says that so much of an upload has arrived. */
+export async function arrived ({ url, token }: TestSession, id: string, bytes: number): Promise<void> {
+  for (;;) {
+    const files = (await call(`${url}/files`, { token })).body['files'] as Array<{ file_id: string, offset: number }>
+    const upload = files.find(({ file_id: fileId }) => fileId === id)
+    if (upload === undefined) throw new Error('the upload is gone')
+    if (upload.offset >= bytes) return
+    await delay(10)
+  }
+}
+
+/** Upload-Checksum of a piece. */
+export const checksumOf = (piece: Uint8Array): Record<string, string> =>
+  ({ 'upload-checksum': `sha256 ${createHash('sha256').update(piece).digest('base64')}` })
 
 /** A piece that is sent bit by bit, and never ends by itself. */
 export function openPiece (url: string, token: string, offset: number, headers: Record<string, string> = {}): { readonly request: ClientRequest, readonly answer: Promise<{ status: number, body: string }> } {
