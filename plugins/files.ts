@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { CHUNK_LOG2 } from '../lib/crypto/container.js'
+import { Archives } from '../lib/files/archive.js'
 import { ArrivingFiles } from '../lib/files/arriving-files.js'
 import type { BlobStore } from '../lib/files/blob-store.js'
 import { DiskStore } from '../lib/files/disk-store.js'
@@ -19,6 +20,7 @@ declare module 'fastify' {
     readonly blobs: BlobStore
     readonly files: Files
     readonly downloads: Downloads
+    readonly archives: Archives
     readonly wholeUploads: WholeUploads
     readonly resumableUploads: ResumableUploads
     readonly uploadActivity: UploadActivity
@@ -60,11 +62,9 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('arrivingFiles', arrivingFiles)
   app.decorate('wholeUploads', new WholeUploads({ ...shared, arrivingFiles }))
   app.decorate('resumableUploads', new ResumableUploads({ ...shared, turns }))
-  app.decorate('downloads', new Downloads({
-    ...shared,
-    patience: config.IDLE_TIMEOUT * 1000,
-    onError: (error) => { app.log.error(error, 'cleaning up after a download failed') }
-  }))
+  const onError = (error: unknown): void => { app.log.error(error, 'cleaning up after a download failed') }
+  app.decorate('downloads', new Downloads({ ...shared, patience: config.IDLE_TIMEOUT * 1000, onError }))
+  app.decorate('archives', new Archives({ ...shared, onError }))
 
   const removed = await files.takeOver()
   if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')

@@ -28,14 +28,22 @@ const trim = (name: string): string => name.replace(/^\s+|[\s.]+$/gu, '')
 
 function shorten (name: string): string {
   if (byteLength(name) <= MAX_NAME_BYTES) return name
+  const { stem, extension } = split(name)
+  return fit(stem, extension)
+}
+
+function split (name: string): { readonly stem: string, readonly extension: string } {
   const dot = name.lastIndexOf('.')
   const extension = dot > 0 && byteLength(name.slice(dot)) <= 32 ? name.slice(dot) : ''
-  let stem = ''
-  for (const { segment } of graphemes.segment(name.slice(0, name.length - extension.length))) {
-    if (byteLength(stem + segment + extension) > MAX_NAME_BYTES) break
-    stem += segment
-  }
-  return stem + extension
+  return { stem: name.slice(0, name.length - extension.length), extension }
+}
+
+/** As much of the stem as there is room for before this end, in whole characters. */
+function fit (stem: string, end: string): string {
+  const room = MAX_NAME_BYTES - byteLength(end)
+  if (byteLength(stem) <= room) return stem + end
+  const { read } = encoder.encodeInto(stem, new Uint8Array(room))
+  return stem.slice(0, graphemes.segment(stem).containing(read)?.index) + end
 }
 
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' })
@@ -45,3 +53,32 @@ const byteLength = (text: string): number => encoder.encode(text).length
 /** Whether a name ends in one of the extensions, which are lower case and without a leading dot. */
 export const hasExtension = (name: string, extensions: readonly string[]): boolean =>
   extensions.some((extension) => name.toLowerCase().endsWith(`.${extension.replace(/^\./, '')}`))
+
+/**
+ * Safe names for files that are to lie in one folder, which may be one where case makes no difference: the first of a name keeps it, the
+ * others are numbered, past the names that there are already.
+ */
+export function distinctNames (names: readonly string[]): readonly string[] {
+  const taken = new Set(names.map(caseless))
+  const nextNumbers = new Map<string, number>()
+  return names.map((name) => {
+    let number = nextNumbers.get(caseless(name))
+    let distinct = name
+    if (number === undefined) {
+      number = 2
+    } else {
+      do distinct = numbered(name, number++); while (taken.has(caseless(distinct)))
+      taken.add(caseless(distinct))
+    }
+    nextNumbers.set(caseless(name), number)
+    return distinct
+  })
+}
+
+function numbered (name: string, number: number): string {
+  const { stem, extension } = split(name)
+  return fit(stem, ` (${number})${extension}`)
+}
+
+// Both ways: some letters have no other case, but share it with one that has.
+const caseless = (name: string): string => name.toUpperCase().toLowerCase()

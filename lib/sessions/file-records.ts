@@ -71,16 +71,19 @@ export class FileRecords {
   }
 
   /**
-   * Reserves one download where their number is limited.
-   * @returns what gives the reservation back if the download breaks
+   * Reserves one download of each of some files where their number is limited: of all, or none.
+   * @returns what gives the reservations of some of them back if the download breaks
    * @throws LocalSendError DOWNLOADS_USED_UP, FILE_NOT_FOUND
    */
-  async reserveDownload (session: SessionRecord, entry: StoredFile | OpenUpload): Promise<() => Promise<void>> {
-    if (state.maxDownloads(session, entry) === null) return () => Promise.resolve()
-    accept(await this.#sessions.change(session.id, (record) => state.reserveDownload(record, entry.id)))
-    return async () => {
+  async reserveDownloads (session: SessionRecord, wanted: ReadonlyArray<StoredFile | OpenUpload>): Promise<(unused: ReadonlyArray<StoredFile | OpenUpload>) => Promise<void>> {
+    const limited = (some: ReadonlyArray<StoredFile | OpenUpload>): ReadonlySet<FileId> =>
+      new Set(some.filter((entry) => state.maxDownloads(session, entry) !== null).map(({ id }) => id))
+    const reserved = limited(wanted)
+    if (reserved.size === 0) return () => Promise.resolve()
+    accept(await this.#sessions.change(session.id, (record) => state.reserveDownloads(record, reserved)))
+    return async (unused) => {
       try {
-        await this.#sessions.change(session.id, (record) => state.giveBackDownload(record, entry.id))
+        await this.#sessions.change(session.id, (record) => state.giveBackDownloads(record, limited(unused)))
       } catch (error) {
         if (!isLocalSendError(error, 'SESSION_CLOSED')) throw error
       }

@@ -109,12 +109,12 @@ export function markReceived (record: SessionRecord, id: FileId, participant: Pa
 export const endedFiles = (record: SessionRecord, now: number): readonly Entry[] =>
   entries(record).filter(({ endsAt }) => endsAt !== null && now >= endsAt)
 
-/** Reserves one download of a file, so that no two can pass a limit of one. */
-export function reserveDownload (record: SessionRecord, id: FileId): Changed<'reserved' | 'used-up' | 'not-found'> {
-  const entry = findEntry(record, id)
-  if (entry === undefined) return { record, outcome: 'not-found' }
-  if (entry.downloads >= (maxDownloads(record, entry) ?? Number.POSITIVE_INFINITY)) return { record, outcome: 'used-up' }
-  return { record: countDownload(record, id, 1), outcome: 'reserved' }
+/** Reserves one download of each of some files, of all or none, so that no two can pass a limit of one. */
+export function reserveDownloads (record: SessionRecord, ids: ReadonlySet<FileId>): Changed<'reserved' | 'used-up' | 'not-found'> {
+  const wanted = entries(record).filter(({ id }) => ids.has(id))
+  if (wanted.length < ids.size) return { record, outcome: 'not-found' }
+  if (wanted.some((entry) => entry.downloads >= (maxDownloads(record, entry) ?? Number.POSITIVE_INFINITY))) return { record, outcome: 'used-up' }
+  return { record: countDownloads(record, ids, 1), outcome: 'reserved' }
 }
 
 /** How often a file may be downloaded: its own limit, or the session's where that is tighter; `null`: any number of times. */
@@ -123,11 +123,11 @@ export function maxDownloads ({ limits }: SessionRecord, entry: FileEntry): numb
   return given.length === 0 ? null : Math.min(...given)
 }
 
-/** Gives the reservation of a broken download back. */
-export const giveBackDownload = (record: SessionRecord, id: FileId): Changed<undefined> =>
-  ({ record: countDownload(record, id, -1), outcome: undefined })
+/** Gives the reservations of downloads that broke back. */
+export const giveBackDownloads = (record: SessionRecord, ids: ReadonlySet<FileId>): Changed<undefined> =>
+  ({ record: countDownloads(record, ids, -1), outcome: undefined })
 
-function countDownload (record: SessionRecord, id: FileId, change: 1 | -1): SessionRecord {
-  const count = <Kind extends FileEntry> (entry: Kind): Kind => entry.id === id ? { ...entry, downloads: entry.downloads + change } : entry
+function countDownloads (record: SessionRecord, ids: ReadonlySet<FileId>, change: 1 | -1): SessionRecord {
+  const count = <Kind extends FileEntry> (entry: Kind): Kind => ids.has(entry.id) ? { ...entry, downloads: entry.downloads + change } : entry
   return { ...record, files: record.files.map(count), uploads: record.uploads.map(count) }
 }

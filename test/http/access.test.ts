@@ -50,6 +50,7 @@ const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => 
   files: { allowed: 200 },
   download: { allowed: 200 },
   'download-head': { allowed: 200 },
+  archive: { allowed: 200 },
   putFile: { allowed: 201, request: () => ({ body: 'content', headers: { 'content-type': 'text/plain' } }) },
   uploadOptions: { allowed: 204 },
   createUpload: { allowed: 201, request: () => ({ headers: { ...TUS, 'upload-length': '3' } }) },

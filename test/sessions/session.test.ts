@@ -2,7 +2,7 @@ import t from 'tap'
 import { randomBytes } from '../../lib/crypto/bytes.js'
 import type { JoinId } from '../../lib/ids.js'
 import { newJoinId } from '../../lib/new-ids.js'
-import { addFiles, giveBackDownload, removeFile, reserveDownload } from '../../lib/sessions/session-files.js'
+import { addFiles, giveBackDownloads, removeFile, reserveDownloads } from '../../lib/sessions/session-files.js'
 import * as session from '../../lib/sessions/session.js'
 import { ATTEMPT_LIFETIME, type AttemptOutcome, type AttemptRequest, type Changed, type Confirmations, type SessionRecord } from '../../lib/sessions/session.js'
 import { DAY, HOUR, newFile, newJoiner, newRecord, NOW, seededRandom } from './records.js'
@@ -236,18 +236,19 @@ t.test('downloads are reserved up to their limit, and given back', (t) => {
   const [file, other] = [newFile(), newFile()]
   let record = newRecord({ files: [file, other], limits: { maxDownloads: 2 } })
   const reserveOne = (): string => {
-    const changed = reserveDownload(record, file.id)
+    const changed = reserveDownloads(record, new Set([file.id]))
     record = changed.record
     return changed.outcome
   }
   t.same([reserveOne(), reserveOne(), reserveOne()], ['reserved', 'reserved', 'used-up'])
   t.same(record.files.map(({ downloads }) => downloads), [2, 0])
-  record = giveBackDownload(record, file.id).record
+  record = giveBackDownloads(record, new Set([file.id])).record
   t.same([reserveOne(), reserveOne()], ['reserved', 'used-up'])
-  t.equal(reserveDownload(record, newFile().id).outcome, 'not-found')
-  t.equal(reserveDownload(record, other.id).outcome, 'reserved', 'each file has its own count')
-  t.equal(reserveDownload(newRecord({ files: [{ ...file, downloads: 10_000 }] }), file.id).outcome, 'reserved', 'no limit')
-  t.same(giveBackDownload({ ...record, files: [other] }, file.id).record.files, [other], 'of a file that is gone')
+  t.equal(reserveDownloads(record, new Set([newFile().id])).outcome, 'not-found')
+  t.equal(reserveDownloads(record, new Set([file.id, other.id])).record, record, 'all or none')
+  t.equal(reserveDownloads(record, new Set([other.id])).outcome, 'reserved', 'each file has its own count')
+  t.equal(reserveDownloads(newRecord({ files: [{ ...file, downloads: 10_000 }] }), new Set([file.id])).outcome, 'reserved', 'no limit')
+  t.same(giveBackDownloads({ ...record, files: [other] }, new Set([file.id])).record.files, [other], 'of a file that is gone')
   t.end()
 })
 
@@ -263,7 +264,7 @@ t.test('no change alters the record it was given', (t) => {
     (r) => session.reserveAttempt(r, request({ takesShare: true })), (r) => session.reserveAttempt(r, request({ codeMatches: false, now: NOW + DAY })),
     (r) => session.giveBackAttempt(r, id), (r) => session.failAttempt(r, id), (r) => session.answerAttempt(r, id, confirmations()),
     (r) => session.takeConfirmation(r, id, NOW), (r) => session.admitJoiner(r, id, NOW), (r) => session.unlock(r, '1'), (r) => session.leave(r, 'creator'),
-    (r) => addFiles(r, [newFile()]), (r) => removeFile(r, file), (r) => reserveDownload(r, file), (r) => giveBackDownload(r, file)
+    (r) => addFiles(r, [newFile()]), (r) => removeFile(r, file), (r) => reserveDownloads(r, new Set([file])), (r) => giveBackDownloads(r, new Set([file]))
   ]
   for (const change of changes) t.doesNotThrow(() => change(record), change.toString())
   t.end()
