@@ -1,11 +1,17 @@
-import { createCipheriv, createHash } from 'node:crypto'
+import { createCipheriv, createHash, type Cipher } from 'node:crypto'
+
+const BLOCK = 16
 
 /** Bytes without end that look random, and are the same for the same seed. */
 export class Noise {
-  readonly #cipher
+  readonly #cipher: Cipher
 
-  constructor (seed: string) {
-    this.#cipher = createCipheriv('aes-256-ctr', createHash('sha256').update(seed).digest(), Buffer.alloc(16))
+  /** @param position - of the first byte to take */
+  constructor (seed: string, position = 0) {
+    const counter = Buffer.alloc(BLOCK)
+    counter.writeBigUInt64BE(BigInt(Math.floor(position / BLOCK)), BLOCK / 2)
+    this.#cipher = createCipheriv('aes-256-ctr', createHash('sha256').update(seed).digest(), counter)
+    this.take(position % BLOCK)
   }
 
   /** The next bytes. */
