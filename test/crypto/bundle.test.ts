@@ -39,5 +39,6 @@ t.test('a handshake and containers, bundled, without Node', async (t) => {
   const run: unknown = runInContext(`((${hot.join()}) => { ${text}\nreturn ${call} })(${hot.join()})`, context)
   const expected = { agreed: true, disagreed: false, sameVerifier: true, sameContentKey: true, empty: true, threeChunks: true, name: 'a' }
   t.same(JSON.parse(JSON.stringify(await run)), expected)
-  t.same(inputs.filter((input) => /node_modules\/(buffer|process|crypto-browserify)\//.test(input)), [], 'no polyfill')
+  // What stands behind "(disabled):" is an empty module.
+  t.same(inputs.filter((input) => /^node_modules\/(buffer|process|crypto-browserify)\//.test(input)), [], 'no polyfill')
 })
