@@ -6,10 +6,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Fires when the client has gone before it had the whole answer, or sends too little of a body that the handler reads itself. */
     readonly clientSignal: AbortSignal
+    /** Watches from now on whether the body comes fast enough; to be called when it is asked for. */
+    watchPace (): void
   }
 }
 
-const clientSignals = new WeakMap<FastifyRequest, AbortSignal>()
+const controllers = new WeakMap<FastifyRequest, AbortController>()
 /** Bytes that a body must bring in every IDLE_TIMEOUT: enough for any network, too much for who only wants to hold a place. */
 const LEAST_BYTES = 16 * 2 ** 10
 
@@ -26,14 +28,11 @@ export default fp((app) => {
 
   // Fastify's own request.signal fires as soon as a body has been read to its end.
   app.decorateRequest('clientSignal', { getter: clientSignal })
+  app.decorateRequest('watchPace', function () { watchPace(this, app.config.IDLE_TIMEOUT * 1000) })
   app.addHook('onRequest', (request, reply, done) => {
     const controller = new AbortController()
-    clientSignals.set(request, controller.signal)
-    const watch = request.routeOptions.config.body === 'streamed'
-      ? watchPace(request, app.config.IDLE_TIMEOUT * 1000, () => { controller.abort(new LocalSendError('UPLOAD_STALLED')) })
-      : undefined
+    controllers.set(request, controller)
     reply.raw.once('close', () => {
-      clearInterval(watch)
       if (!reply.raw.writableFinished) controller.abort(new LocalSendError('UPLOAD_INCOMPLETE'))
     })
     void reply.header('x-request-id', request.id)
@@ -43,14 +42,16 @@ export default fp((app) => {
 }, { name: 'connection', dependencies: ['config'] })
 
 function clientSignal (this: FastifyRequest): AbortSignal {
-  return clientSignals.get(this) ?? AbortSignal.abort()
+  return controllers.get(this)?.signal ?? AbortSignal.abort()
 }
 
-function watchPace ({ raw }: FastifyRequest, window: number, onStall: () => void): NodeJS.Timeout {
+function watchPace (request: FastifyRequest, window: number): void {
+  const { raw } = request
   let before = raw.socket.bytesRead
-  return setInterval(() => {
+  const watch = setInterval(() => {
     const { bytesRead } = raw.socket
-    if (!raw.complete && bytesRead - before < LEAST_BYTES) onStall()
+    if (!raw.complete && bytesRead - before < LEAST_BYTES) controllers.get(request)?.abort(new LocalSendError('UPLOAD_STALLED'))
     before = bytesRead
   }, window).unref()
+  raw.once('close', () => { clearInterval(watch) })
 }

@@ -39,7 +39,7 @@ export default fp((app) => {
   app.decorateRequest('pieces', pieces)
   app.addHook('preParsing', (request, _reply, payload, done) => {
     if (request.routeOptions.config.body !== 'streamed') {
-      request.askForBody()
+      sayContinue(request)
       limitTime(request)
     }
     done(null, payload)
@@ -68,11 +68,17 @@ export default fp((app) => {
     done(null, Readable.from(withDrain(payload, request.raw), { objectMode: false }))
   })
   return Promise.resolve()
-}, { name: 'request-bodies', dependencies: ['auth'] })
+}, { name: 'request-bodies', dependencies: ['auth', 'connection'] })
 
 function askForBody (this: FastifyRequest): void {
-  waiting.get(this.raw)?.writeContinue()
-  waiting.delete(this.raw)
+  sayContinue(this)
+  // Not before: what the server has to do first, such as reading a stored upload again, is not the client's delay.
+  this.watchPace()
+}
+
+function sayContinue ({ raw }: FastifyRequest): void {
+  waiting.get(raw)?.writeContinue()
+  waiting.delete(raw)
 }
 
 async function * pieces (this: FastifyRequest): AsyncGenerator<Uint8Array, void> {

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
+import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
@@ -74,6 +76,22 @@ t.test('a body that stalls or trickles is ended', async (t) => {
   clearInterval(trickle)
   socket.destroy()
   t.match(answer, /^HTTP\/1.1 408/)
+})
+
+t.test('a client that waits for its place does not count as stalled', async (t) => {
+  const server = await startServer(t, { IDLE_TIMEOUT: '1', STREAM_MEMORY: '1MiB' })
+  const session = await createSession(server.origin)
+  const { file_id: id } = await uploadFile(session, session.token, randomContent(40 * 2 ** 20))
+  // Two places in all: both are taken by readers that do not read.
+  const readers = await Promise.all(Array.from({ length: 2 }, async () => {
+    const [response] = await once(get(`${session.url}/download/${id}`, { headers: { authorization: `Bearer ${session.token}` } }), 'response') as [IncomingMessage]
+    return response
+  }))
+  const answer = put(session, 'late.bin', randomContent(2 ** 20))
+  while (server.app.sessions.transfers.size < 3) await delay(10)
+  await delay(2500)
+  for (const reader of readers) reader.destroy()
+  t.equal((await answer).status, 201)
 })
 
 t.test('limits of one file: by field, by metadata', async (t) => {
