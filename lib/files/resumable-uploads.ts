@@ -63,6 +63,7 @@ export class ResumableUploads {
       declaredType: claimedType(declaredType),
       length,
       expectedSha256: expectedSha256 ?? null,
+      guardedPart: null,
       uploadedBy: role,
       uploaderId: participant.id,
       uploadedAt: now,
@@ -138,6 +139,10 @@ export class ResumableUploads {
     const { blobs, quota, records, budget } = this.#use
     const { contentKey } = session.secrets
     const key = { sessionId: session.id, fileId: upload.id, part: upload.parts.length }
+    if (upload.guardedPart === key.part) {
+      await blobs.remove(key)
+      return upload
+    }
     const size = await recoverPart(blobs, key, { contentKey, fileId: upload.id, writers: 'S' })
     if (size === 0) return upload
     quota.restore(session.id, size)

@@ -1,10 +1,25 @@
 import type { Bytes } from '../crypto/bytes.js'
 import { createSealer } from '../crypto/container.js'
+import type { FileRecords } from '../sessions/file-records.js'
+import type { Sessions } from '../sessions/sessions.js'
 import type { BlobKey, BlobStore } from './blob-store.js'
 import type { Checksum } from './checksum.js'
-import type { Lane } from './memory-budget.js'
+import type { TypePolicy } from './file-types.js'
+import type { Files } from './files.js'
+import type { Lane, MemoryBudget } from './memory-budget.js'
 import { sealPart } from './seal-part.js'
-import type { FileReservation } from './storage-quota.js'
+import type { FileReservation, StorageQuota } from './storage-quota.js'
+
+/** What every way of uploading works with. */
+export interface UploadDependencies {
+  readonly sessions: Sessions
+  readonly records: FileRecords
+  readonly files: Files
+  readonly blobs: BlobStore
+  readonly quota: StorageQuota
+  readonly budget: MemoryBudget
+  readonly types: TypePolicy
+}
 
 interface PartRequest {
   readonly blobs: BlobStore

@@ -1,17 +1,12 @@
 import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
-import type { FileRecords } from '../sessions/file-records.js'
 import { offsetOf } from '../sessions/session-files.js'
-import type { Sessions } from '../sessions/sessions.js'
 import type { OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
-import type { BlobStore } from './blob-store.js'
 import { Checksum, type ChecksumAlgorithm } from './checksum.js'
-import { checkType, detectType, SNIFFED_BYTES, type TypePolicy } from './file-types.js'
-import type { Files } from './files.js'
-import type { Lane, MemoryBudget } from './memory-budget.js'
+import { checkType, detectType, SNIFFED_BYTES } from './file-types.js'
+import type { Lane } from './memory-budget.js'
 import { readParts, type FileSource } from './read-file.js'
-import type { StorageQuota } from './storage-quota.js'
-import { storePart, type StoredPart } from './store-part.js'
+import { storePart, type StoredPart, type UploadDependencies } from './store-part.js'
 import { interruptible, limited, splitHead } from './streams.js'
 import type { UploadActivity } from './upload-activity.js'
 
@@ -42,14 +37,7 @@ export interface Progress {
   readonly entry: StoredFile | OpenUpload
 }
 
-export interface UploadWriterDependencies {
-  readonly sessions: Sessions
-  readonly records: FileRecords
-  readonly files: Files
-  readonly blobs: BlobStore
-  readonly quota: StorageQuota
-  readonly budget: MemoryBudget
-  readonly types: TypePolicy
+export interface UploadWriterDependencies extends UploadDependencies {
   readonly activity: UploadActivity
 }
 
@@ -90,11 +78,13 @@ export class UploadWriter {
 
   /** @returns `undefined` where nothing came: only an empty file has an empty part */
   async #store (session: SessionRecord, upload: OpenUpload, { stream, piece, transfer, lane, checksums }: Storing): Promise<StoredPart | undefined> {
-    const { blobs, quota, activity } = this.#use
+    const { blobs, quota, records, activity } = this.#use
     const { head, source } = await splitHead(stream, piece.offset === 0 ? SNIFFED_BYTES : 1)
     if (head.length === 0 && upload.length !== 0) return undefined
     if (head.length >= SNIFFED_BYTES) await this.#refuseType(session, upload, head)
     const part = upload.parts.length
+    const guardedPart = piece.checksum === undefined ? null : part
+    if (guardedPart !== upload.guardedPart) await records.guard(session.id, upload.id, guardedPart)
     return await storePart({
       blobs,
       key: { sessionId: session.id, fileId: upload.id, part },

@@ -1,20 +1,16 @@
 import { LocalSendError } from '../errors.js'
 import type { FileId } from '../ids.js'
 import { newFileId } from '../new-ids.js'
-import type { FileRecords } from '../sessions/file-records.js'
-import type { Sessions } from '../sessions/sessions.js'
 import type { NewFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
 import type { ArrivingFiles } from './arriving-files.js'
-import type { BlobStore } from './blob-store.js'
 import { Checksum } from './checksum.js'
 import { limitsOf, type FileLimits } from './file-limits.js'
-import { checkExtension, checkType, detectType, SNIFFED_BYTES, type TypePolicy } from './file-types.js'
-import type { Files, Participant } from './files.js'
-import type { Lane, MemoryBudget } from './memory-budget.js'
+import { checkExtension, checkType, detectType, SNIFFED_BYTES } from './file-types.js'
+import type { Participant } from './files.js'
+import type { Lane } from './memory-budget.js'
 import { safeFileName } from './names.js'
-import type { StorageQuota } from './storage-quota.js'
-import { storePart } from './store-part.js'
+import { storePart, type UploadDependencies } from './store-part.js'
 import { abortable, arriving, splitHead } from './streams.js'
 
 /** A file as it arrives, before anything of it is believed. */
@@ -29,14 +25,7 @@ export interface IncomingFile {
   readonly content: AsyncIterable<Uint8Array>
 }
 
-interface Dependencies {
-  readonly sessions: Sessions
-  readonly records: FileRecords
-  readonly files: Files
-  readonly blobs: BlobStore
-  readonly quota: StorageQuota
-  readonly budget: MemoryBudget
-  readonly types: TypePolicy
+interface Dependencies extends UploadDependencies {
   readonly arrivingFiles: ArrivingFiles
   readonly clock: () => number
 }

@@ -39,6 +39,14 @@ export class FileRecords {
     accept(await this.#sessions.change(id, (record) => state.appendPart(record, fileId, size)))
   }
 
+  /**
+   * Says which part of an upload is kept whole or not at all, before a byte of it is stored.
+   * @throws LocalSendError FILE_NOT_FOUND
+   */
+  async guard (id: SessionId, fileId: FileId, part: number | null): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.guardPart(record, fileId, part)))
+  }
+
   /** @throws LocalSendError FILE_NOT_FOUND */
   async setLength (id: SessionId, fileId: FileId, length: number): Promise<void> {
     accept(await this.#sessions.change(id, (record) => state.setLength(record, fileId, length)))

@@ -56,6 +56,10 @@ export function appendPart (record: SessionRecord, id: FileId, size: number): Ch
 export const setLength = (record: SessionRecord, id: FileId, length: number): Changed<UploadOutcome> =>
   changeUpload(record, id, (upload) => ({ ...upload, length }))
 
+/** Says which part of an upload is kept whole or not at all. */
+export const guardPart = (record: SessionRecord, id: FileId, guardedPart: number | null): Changed<UploadOutcome> =>
+  changeUpload(record, id, (upload) => ({ ...upload, guardedPart }))
+
 function changeUpload (record: SessionRecord, id: FileId, change: (upload: OpenUpload) => OpenUpload): Changed<UploadOutcome> {
   if (!record.uploads.some((upload) => upload.id === id)) return { record, outcome: 'not-found' }
   return { record: { ...record, uploads: record.uploads.map((upload) => upload.id === id ? change(upload) : upload) }, outcome: 'changed' }
@@ -74,7 +78,7 @@ export function completeUpload (record: SessionRecord, id: FileId, { lastPart, c
   const upload = record.uploads.find((candidate) => candidate.id === id)
   if (upload === undefined) return { record, outcome: 'not-found' }
   if (refusal(record, 0, lastPart ?? 0) === 'too-large') return { record, outcome: 'too-large' }
-  const { declaredType: _declared, length: _length, expectedSha256: _expected, ...entry } = upload
+  const { declaredType: _declared, length: _length, expectedSha256: _expected, guardedPart: _guarded, ...entry } = upload
   const parts = lastPart === null ? upload.parts : [...upload.parts, lastPart]
   const file: StoredFile = { ...entry, parts, size: offsetOf({ parts }), contentType, sha256 }
   const files = [...record.files, file].sort((a, b) => a.number - b.number)

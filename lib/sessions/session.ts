@@ -91,6 +91,8 @@ export interface OpenUpload extends FileEntry {
   readonly length: number | null
   /** What the sender says the SHA-256 is: lowercase hex. */
   readonly expectedSha256: string | null
+  /** The part that a crash must leave nothing of: its piece has a checksum, and is kept whole or not at all; `null` without one. */
+  readonly guardedPart: number | null
 }
 
 /** A file that has no place in the list yet. */

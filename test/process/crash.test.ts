@@ -1,8 +1,13 @@
+import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
 import { spawnServer } from '../helpers/process.js'
 import { blobs, checkTransfer, CONTENT, crash, movedTo, newSecret, transferBegun } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
+import { beginUpload, checksumOf, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
 
 t.test('with a secret, session, tokens and files outlive a crash, and the end of a session does too', async (t) => {
   const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret() }
@@ -43,6 +48,26 @@ t.test('a resumable upload goes on after a crash', async (t) => {
   t.equal((await piece(second.origin + path, 300_000, CONTENT.length)).status, 204)
   const fileId = path.slice(path.lastIndexOf('/') + 1)
   t.equal(Buffer.compare((await download(`${movedTo(second, session).url}/download/${fileId}`, session.token)).bytes, CONTENT), 0)
+})
+
+t.test('a piece with a checksum that a crash interrupts leaves nothing', async (t) => {
+  const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret() }
+  const first = await spawnServer(t, environment)
+  const session = await createSession(first.origin)
+  const { url, id } = await beginUpload(session, session.token, { 'upload-length': String(CONTENT.length) })
+  await sendPiece(url, session.token, 0, CONTENT.slice(0, 1000))
+  const { request } = openPiece(url, session.token, 1000, { 'content-length': String(CONTENT.length - 1000), ...checksumOf(CONTENT.subarray(1000)) })
+  request.write(CONTENT.subarray(1000, 600_000))
+  const part = join(environment.UPLOAD_FOLDER, 'local-send', `${session.id}-${id}-1.lsf`)
+  while (!existsSync(part) || (await stat(part)).size < 2 * 2 ** 18) await delay(10)
+  await crash(first)
+  request.destroy()
+
+  const moved = movedTo(await spawnServer(t, environment), session)
+  t.equal(await offsetOf(`${moved.url}/uploads/${id}`, session.token), 1000)
+  t.notOk(existsSync(part))
+  t.equal((await sendPiece(`${moved.url}/uploads/${id}`, session.token, 1000, CONTENT.slice(1000))).status, 204)
+  t.equal(Buffer.compare((await download(`${moved.url}/download/${id}`, session.token)).bytes, CONTENT), 0)
 })
 
 t.test('wrong tries count across a crash, and so do downloads', async (t) => {

@@ -71,7 +71,7 @@ export const EXAMPLE: Program = {
     { do: 'crash', size: 3 * CHUNK, sent: 2 * CHUNK + 5, checksum: false, settled: true },
     { do: 'race', sizes: [2 * CHUNK, 2 * CHUNK] },
     { do: 'cut', size: 3 * CHUNK, sent: 2 * CHUNK, checksum: false, settled: true },
-    { do: 'crash', size: CHUNK, sent: 7, checksum: true, settled: true },
+    { do: 'crash', size: 3 * CHUNK, sent: 2 * CHUNK + 7, checksum: true, settled: true },
     { do: 'repeat' }
   ],
   rest: CHUNK
@@ -171,7 +171,7 @@ class TrackedUpload {
     await arrived(this.#place.session, this.#id, this.offset + whole)
     if (how === 'crash') await this.#place.crash()
     request.destroy()
-    return { piece, least: whole, most: checksum && how === 'cut' ? 0 : sent }
+    return { piece, least: whole, most: checksum ? 0 : sent }
   }
 
   async #repeat (): Promise<Outcome> {
