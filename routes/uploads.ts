@@ -62,6 +62,8 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
     const participant = request.participant()
     const { 'upload-length': length, 'upload-defer-length': deferred, 'upload-metadata': metadata, 'upload-checksum': checksum } = request.headers
     if ((length === undefined) !== (deferred === '1')) throw new LocalSendError('INVALID_REQUEST', { detail: 'Send either Upload-Length or "Upload-Defer-Length: 1".' })
+    // Announced nowhere; taken for an upload of its own, each part would become a file.
+    if (request.headers['upload-concat'] !== undefined) throw new LocalSendError('INVALID_REQUEST', { detail: 'Upload-Concat is not supported: send the file as one upload.' })
     const piece = request.headers['content-type'] === undefined ? undefined : pieceOf(request, 0, undefined, checksum)
     const id = await app.resumableUploads.create(participant, { ...describedBy(metadata), length: numberOf(length) ?? null })
     void reply.code(201).header('location', `/api/session/${participant.session.id}/uploads/${id}`)

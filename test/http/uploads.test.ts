@@ -66,6 +66,7 @@ t.test('what the protocol refuses', async (t) => {
     'another version': ['412 TUS_VERSION', () => call(url, { method: 'PATCH', token, headers: { ...PIECE, 'tus-resumable': '0.2.2', 'upload-offset': '0' }, body })],
     'no length': ['400 INVALID_REQUEST', () => create({})],
     'a length, and a deferred one': ['400 INVALID_REQUEST', () => create({ 'upload-length': '1', 'upload-defer-length': '1' })],
+    'parts that were to be joined': ['400 INVALID_REQUEST', () => create({ 'upload-length': '1', 'upload-concat': 'partial' })],
     'a length that is none': ['400 INVALID_REQUEST', () => create({ 'upload-length': '-1' })],
     'over MAX_FILE_SIZE': ['413 FILE_TOO_LARGE', () => create({ 'upload-length': String(2 ** 20 + 1) })],
     'metadata that is no Base64': ['400 INVALID_REQUEST', () => create({ 'upload-length': '1', 'upload-metadata': 'filename ü' })],
