@@ -6,8 +6,20 @@
 import type { Bytes } from '../lib/crypto/bytes.js'
 import { ClientError, isErrorCode, type ClientErrorCode } from './errors.js'
 
-/** How the requests are made; the global `fetch` is one. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+/** What a request is made with: what browsers' and Node's `fetch` have in common. */
+export interface FetchInit {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: string | Bytes | Blob | FormData
+  readonly signal?: AbortSignal
+  readonly cache: 'no-store'
+  readonly credentials: 'omit'
+  readonly redirect: 'manual'
+  readonly referrerPolicy: 'no-referrer'
+}
+
+/** How requests are made; the global `fetch` is one. */
+export type Fetch = (url: string, init: FetchInit) => Promise<Response>
 
 /** A server, and the way to it. */
 export interface Connection {
@@ -62,27 +74,32 @@ export async function send (connection: Connection, call: Call): Promise<Respons
   }
 }
 
-async function once ({ server, fetch: fetchWith = fetch }: Connection, { method, path, token, headers, json, body, signal }: Call): Promise<Response> {
+/** The global `fetch`, which some platforms only let be called as a function of its own. */
+const globalFetch: Fetch = (url, init) => fetch(url, init)
+
+async function once ({ server, fetch: fetchWith = globalFetch }: Connection, { path, signal, ...call }: Call): Promise<Response> {
   signal?.throwIfAborted()
   try {
-    return await fetchWith(`${server}/api/session${path}`, {
-      method,
-      headers: {
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...(json !== undefined && { 'content-type': 'application/json' }),
-        ...headers
-      },
-      ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined && { body }),
-      ...(signal !== undefined && { signal }),
-      cache: 'no-store',
-      credentials: 'omit',
-      redirect: 'manual',
-      referrerPolicy: 'no-referrer'
-    })
+    return await fetchWith(`${server}/api/session${path}`, initOf(call, signal))
   } catch (cause) {
     throw broken(cause, signal)
   }
 }
+
+const initOf = ({ method, token, headers, json, body }: Omit<Call, 'path' | 'signal'>, signal: AbortSignal | undefined): FetchInit => ({
+  method,
+  headers: {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(json !== undefined && { 'content-type': 'application/json' }),
+    ...headers
+  },
+  ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined && { body }),
+  ...(signal !== undefined && { signal }),
+  cache: 'no-store',
+  credentials: 'omit',
+  redirect: 'manual',
+  referrerPolicy: 'no-referrer'
+})
 
 /** A connection that broke, or the reason of the signal that broke it. */
 function broken (cause: unknown, signal: AbortSignal | undefined): unknown {
