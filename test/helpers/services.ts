@@ -18,6 +18,7 @@ export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 const SERVICES = {
   chromium: { probe: [CHROMIUM, '--version'], remedy: 'install chromium, or name it in CHROMIUM' },
   httpx: { probe: [PYTHON, '-c', 'import httpx'], remedy: 'install python3 and python3-httpx, or name a Python that has httpx in PYTHON' },
+  cryptography: { probe: [PYTHON, '-c', 'import httpx, cryptography'], remedy: 'install python3-httpx and python3-cryptography, or name a Python that has both in PYTHON' },
   aria2: { probe: [ARIA2, '--version'], remedy: 'install aria2, or name it in ARIA2' },
   unzip: { probe: ['unzip', '-v'], remedy: 'install unzip' },
   registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
