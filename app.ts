@@ -15,6 +15,7 @@ import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
 import archiveRoutes from './routes/archive.js'
+import attemptsRoutes from './routes/attempts.js'
 import eventsRoutes from './routes/events.js'
 import filesRoutes from './routes/files.js'
 import healthRoutes from './routes/health.js'
@@ -67,6 +68,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(healthRoutes, { version })
   await app.register(sessionRoutes, { prefix: '/api/session' })
   await app.register(joinsRoutes, { prefix: '/api/session' })
+  await app.register(attemptsRoutes, { prefix: '/api/session' })
   await app.register(filesRoutes, { prefix: '/api/session' })
   await app.register(archiveRoutes, { prefix: '/api/session' })
   await app.register(rawUploadRoutes, { prefix: '/api/session' })

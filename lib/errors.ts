@@ -17,6 +17,7 @@ export const ERRORS = {
   NO_FILE: { status: 400, message: 'The request holds no file. Send at least one multipart part named "file" with a filename.' },
   UPLOAD_INCOMPLETE: { status: 400, message: 'The upload ended before the whole file had arrived. Nothing was kept; send it again.' },
 
+  PASSWORD_NOT_WANTED: { status: 400, message: 'An end-to-end session never takes a password. The server has now seen this one: create another session with another password, and join with "public_key" alone.' },
   CHECKSUM_INVALID: { status: 400, message: 'The announced checksum is not of a form that this server checks.' },
 
   // 401, 403: who is asking
@@ -33,6 +34,7 @@ export const ERRORS = {
   // 404, 405, 406
   NOT_FOUND: { status: 404, message: 'There is no such path. The documentation at /docs lists the calls.' },
   SESSION_NOT_FOUND: { status: 404, message: 'There is no such session: the id is mistyped, or the session was closed or has expired.' },
+  ATTEMPT_NOT_FOUND: { status: 404, message: 'There is no such join attempt in this session: it ended a while ago, or never was one.' },
   FILE_NOT_FOUND: { status: 404, message: 'There is no such file in this session. List the files to see what there is.' },
 
   // 408 to 423: the state of the session, or of an upload, forbids it
@@ -41,6 +43,8 @@ export const ERRORS = {
   UPLOAD_OFFSET_MISMATCH: { status: 409, message: 'The upload does not stand at this offset. Ask for its offset and go on from there.' },
   SESSION_FULL: { status: 409, message: 'The session already has as many joiners as it admits. Ask its creator for a new one.' },
   ATTEMPT_ENDED: { status: 409, message: 'This join attempt has already ended. One confirmation ends an attempt; join again for a new one.' },
+  WRONG_KIND: { status: 409, message: 'This call is for the other kind of session: "kind" in the session\'s status says which one it is.' },
+  FILE_EXISTS: { status: 409, message: 'The session already has a file of this id. Seal the file again, under another id and salt.' },
   DOWNLOADS_USED_UP: { status: 410, message: 'This file has been downloaded as often as its session allows.' },
   TUS_VERSION: { status: 412, message: 'This server speaks version 1.0.0 of tus. Send the header Tus-Resumable with that version.' },
   UPLOAD_LOCKED: { status: 423, message: 'A newer request has taken this upload over. Ask for its offset before going on.' },
@@ -58,6 +62,7 @@ export const ERRORS = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'The Content-Type of the request is not one this call accepts.' },
   FILE_TYPE_NOT_ALLOWED: { status: 415, message: 'This server does not accept files of this type.' },
   RANGE_NOT_SATISFIABLE: { status: 416, message: 'The requested range lies outside the file, or is not one single range.' },
+  CONTAINER_REFUSED: { status: 422, message: 'What arrived is not a container of protocol local-send/1 for this file and this sender, or not a whole one. Nothing was kept; seal the file again under another id.' },
   CHECKSUM_MISMATCH: { status: 422, message: 'The SHA-256 of what arrived differs from the one announced. Nothing was kept; send the file again.' },
 
   PIECE_CHECKSUM_MISMATCH: { status: 460, message: 'The checksum of this piece differs from the one announced. The piece was thrown away; send it again.' },

@@ -7,8 +7,8 @@ import type { Participant } from '../lib/files/files.js'
 import type { Caller } from '../lib/sessions/sessions.js'
 import type { Role } from '../lib/sessions/session.js'
 
-/** Who may make a call: anyone; whoever has begun the join attempt it names; a participant; the creator. */
-export type Access = 'anyone' | 'attempt' | 'participant' | 'creator'
+/** Who may make a call: anyone; whoever has begun the join attempt it names; that one and the creator; a participant; the creator. */
+export type Access = 'anyone' | 'attempt' | 'attempt-or-creator' | 'participant' | 'creator'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -80,7 +80,9 @@ function check (request: FastifyRequest): LocalSendError | null {
   if (request.headers.authorization === undefined && !SAFE_METHODS.has(request.method) && request.headers.origin !== ownOrigin(request)) {
     return new LocalSendError('CROSS_ORIGIN')
   }
-  if (access === 'attempt') return caller.id === paramsOf(request)['join_id'] ? null : new LocalSendError('NOT_YOUR_ATTEMPT')
+  if (access === 'attempt' || (access === 'attempt-or-creator' && caller.role !== 'creator')) {
+    return caller.id === paramsOf(request)['join_id'] ? null : new LocalSendError('NOT_YOUR_ATTEMPT')
+  }
   if (caller.role === 'pending') return new LocalSendError('JOIN_PENDING')
   return access === 'creator' && caller.role !== 'creator' ? new LocalSendError('CREATOR_ONLY') : null
 }

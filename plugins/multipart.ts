@@ -1,8 +1,9 @@
 import multipart, { type MultipartFile } from '@fastify/multipart'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
+import type { SessionKind } from '../lib/crypto/spake2.js'
 import { LocalSendError, isLocalSendError, type ErrorCode } from '../lib/errors.js'
-import { isFileLimit, parseFileLimit, type FileLimits } from '../lib/files/file-limits.js'
+import { isFileLimit, parseFileLimit } from '../lib/files/file-limits.js'
 import type { IncomingFile } from '../lib/files/whole-uploads.js'
 
 declare module 'fastify' {
@@ -15,8 +16,10 @@ declare module 'fastify' {
   }
 }
 
+const FIELDS: Readonly<Record<SessionKind, readonly string[]>> = { managed: ['sha256'], 'end-to-end': ['file_id', 'metadata'] }
 const SHA256 = /^[0-9a-f]{64}$/i
-const LIMITS = { parts: 2000, fieldSize: 1024, fieldNameSize: 100, headerPairs: 20, fileSize: Number.POSITIVE_INFINITY }
+/** Of parts: five for each of 1000 files. Of a field: the longest sealed metadata. */
+const LIMITS = { parts: 5000, fieldSize: 8192, fieldNameSize: 100, headerPairs: 20, fileSize: Number.POSITIVE_INFINITY }
 
 const PLUGIN_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_PARTS_LIMIT: 'TOO_MANY_PARTS',
@@ -27,13 +30,14 @@ const PLUGIN_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_INVALID_MULTIPART_CONTENT_TYPE: 'UNSUPPORTED_MEDIA_TYPE'
 }
 
-/** Multipart uploads of managed sessions: for each file the optional fields `sha256`, `max_downloads` and `expires_in`, then the part `file`. */
+/** Multipart uploads: for each file its fields, of which all but those of an end-to-end session are optional, then the part `file`. */
 export default fp(async (app) => {
   await app.register(multipart, { throwFileSizeLimit: false, limits: LIMITS })
   app.decorateRequest('incomingFiles', incomingFiles)
 }, { name: 'multipart', dependencies: ['request-bodies'] })
 
 async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFile, void> {
+  const known = FIELDS[this.participant().session.kind]
   let fields = new Map<string, string>()
   let file: MultipartFile | undefined
   this.askForBody()
@@ -46,7 +50,7 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
         fields = new Map()
       } else {
         const { fieldname: name, value } = part
-        if ((name !== 'sha256' && !isFileLimit(name)) || fields.has(name) || typeof value !== 'string') throw unexpected(name)
+        if ((!known.includes(name) && !isFileLimit(name)) || fields.has(name) || typeof value !== 'string') throw unexpected(name)
         // Forms send an optional field that nobody has filled in as an empty one.
         if (value !== '') fields.set(name, value)
       }
@@ -62,11 +66,12 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
 }
 
 /** What the fields before a file say of it. */
-function described (fields: ReadonlyMap<string, string>): { expectedSha256: string | undefined, limits: FileLimits } {
+function described (fields: ReadonlyMap<string, string>): Pick<IncomingFile, 'expectedSha256' | 'sealed' | 'limits'> {
   const sha256 = fields.get('sha256')
   if (sha256 !== undefined && !SHA256.test(sha256)) throw new LocalSendError('INVALID_REQUEST', { detail: 'The field "sha256" must be 64 hexadecimal digits.' })
   return {
     expectedSha256: sha256?.toLowerCase(),
+    sealed: { fileId: fields.get('file_id'), metadata: fields.get('metadata') },
     limits: { maxDownloads: parseFileLimit('max_downloads', fields.get('max_downloads')), expiresIn: parseFileLimit('expires_in', fields.get('expires_in')) }
   }
 }

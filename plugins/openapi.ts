@@ -11,7 +11,9 @@ Create a session, give those three to the other side, who joins with them; then 
 create and join hold a token, for \`Authorization: Bearer\`; they also set it as a cookie, so that a page of this server, this one
 included, needs to do nothing further. Where both are sent, the token counts.
 
-Sessions of the kind described here are *managed*: the server knows the password and encrypts. Errors have the form
+There are two kinds of session. *Managed*, which is what create makes unless told otherwise: the server knows the password and
+encrypts; any HTTP client will do. *End-to-end*: the participants encrypt, the password stays with them, and the server cannot read a
+file; that takes a client that speaks protocol local-send/1, such as the command \`local-send\`. Errors have the form
 \`{statusCode, code, error, message}\`; the codes are stable.`
 
 const TAGS = [
@@ -25,6 +27,7 @@ const TAGS = [
 const OPENED_BY: Readonly<Record<Access, ReadonlyArray<Record<string, string[]>>>> = {
   anyone: [],
   attempt: [{ token: [] }],
+  'attempt-or-creator': [{ token: [] }, { creatorCookie: [] }, { joinerCookie: [] }],
   participant: [{ token: [] }, { creatorCookie: [] }, { joinerCookie: [] }],
   creator: [{ token: [] }, { creatorCookie: [] }]
 }
@@ -76,6 +79,8 @@ const UPLOAD_BODY = {
   properties: {
     // Empty means not set, and is what Swagger UI fills in: it would make something up.
     sha256: { type: 'string', pattern: '^([0-9A-Fa-f]{64})?$', description: 'What the SHA-256 of the next file must be; stands before it', examples: [''] },
+    file_id: { type: 'string', pattern: '^([0-9a-f]{32})?$', description: 'In an end-to-end session: id of the next file, drawn by its sender', examples: [''] },
+    metadata: { type: 'string', pattern: '^([A-Za-z0-9_-]{827,5606})?$', description: 'In an end-to-end session: the sealed description of the next file', examples: [''] },
     max_downloads: { type: 'string', pattern: WHOLE_NUMBER, description: 'How often the next file may be downloaded', examples: [''] },
     expires_in: { type: 'string', pattern: WHOLE_NUMBER, description: 'Seconds until the next file is removed', examples: [''] },
     file: { type: 'array', items: { type: 'string', format: 'binary' }, description: 'The files' }

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { AttemptWatch } from '../lib/sessions/attempt-watch.js'
 import { EmbeddedStore } from '../lib/sessions/embedded-store.js'
 import { EventStreams } from '../lib/sessions/event-streams.js'
 import { Joins } from '../lib/sessions/joins.js'
 import { MemoryEventHub } from '../lib/sessions/memory-event-hub.js'
 import { MemoryStore } from '../lib/sessions/memory-store.js'
 import { PasswordStretching } from '../lib/sessions/password-stretching.js'
+import { Relay } from '../lib/sessions/relay.js'
 import { SessionEvents } from '../lib/sessions/session-events.js'
 import { Sessions } from '../lib/sessions/sessions.js'
 import type { SessionStore } from '../lib/sessions/store.js'
@@ -16,6 +18,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly sessions: Sessions
     readonly joins: Joins
+    readonly relay: Relay
+    readonly attemptWatch: AttemptWatch
     readonly eventStreams: EventStreams
   }
 }
@@ -58,6 +62,9 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const eventStreams = new EventStreams(sessions, hub)
   app.decorate('sessions', sessions)
   app.decorate('eventStreams', eventStreams)
+  const attemptWatch = new AttemptWatch(sessions, hub, clock)
+  app.decorate('attemptWatch', attemptWatch)
+  app.decorate('relay', new Relay(sessions, clock))
   app.decorate('joins', new Joins({ sessions, store, stretching, clock }))
 
   const sweep = async (): Promise<void> => {
@@ -77,6 +84,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   // So that the listening socket can close: it waits for the requests under way.
   app.addHook('preClose', async () => {
     clearInterval(sweeper)
+    attemptWatch.stop()
     await Promise.all([sessions.transfers.stop(), eventStreams.stop()])
   })
 }, { name: 'sessions', dependencies: ['config', 'folder'] })

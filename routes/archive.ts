@@ -13,11 +13,11 @@ const archive: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['files'],
       operationId: 'archive',
       summary: 'Download all files',
-      description: 'A zip of the files that are complete, not compressed; those of the same name are numbered. It counts as a download of each, and is refused if one of them may not be downloaded any more. A file that is damaged breaks the connection.',
+      description: 'Of a managed session. A zip of the files that are complete, not compressed; those of the same name are numbered. It counts as a download of each, and is refused if one of them may not be downloaded any more. A file that is damaged breaks the connection.',
       params: SessionParams,
       response: {
         200: { description: 'The archive', content: { 'application/zip': { schema: Type.String({ format: 'binary' }) } } },
-        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'DOWNLOADS_USED_UP', 'SERVER_BUSY')
+        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'WRONG_KIND', 'DOWNLOADS_USED_UP', 'SERVER_BUSY')
       }
     }
   }, async (request, reply) => {

@@ -130,10 +130,10 @@ const etag = ({ id }: StoredFile | OpenUpload): string => `"${id}"`
 /** The headers that a file has in whatever way it is downloaded. */
 const describe = (reply: FastifyReply, entry: StoredFile | OpenUpload): FastifyReply => reply.headers({
   'content-type': 'application/octet-stream',
-  'content-disposition': contentDisposition(entry.name),
+  'content-disposition': contentDisposition(entry.name ?? `${entry.id}.lsf`),
   etag: etag(entry),
   ...(sizeOf(entry) !== null && { 'accept-ranges': 'bytes' }),
-  ...(!isUpload(entry) && { 'repr-digest': `sha-256=:${Buffer.from(fromHex(entry.sha256)).toString('base64')}:` }),
+  ...(!isUpload(entry) && entry.sha256 !== null && { 'repr-digest': `sha-256=:${Buffer.from(fromHex(entry.sha256)).toString('base64')}:` }),
   'cache-control': 'private, no-store',
   'content-security-policy': 'sandbox'
 })

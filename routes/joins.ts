@@ -4,9 +4,9 @@ import { fromHex, toHex } from '../lib/crypto/bytes.js'
 import { LocalSendError } from '../lib/errors.js'
 import type { Joined as JoinResult } from '../lib/sessions/joins.js'
 import { presentSession } from './presenters.js'
-import { ConfirmBody, Confirmed, errorAnswers, JoinBody, Joined, JoinParams, Pending, SessionParams } from './schemas.js'
+import { ConfirmBody, Confirmed, errorAnswers, JoinBody, Joined, JoinParams, Pending, Relayed, SessionParams } from './schemas.js'
 
-/** Joining a session. */
+/** What a joiner calls. */
 const joins: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/:id/join', {
     config: { access: 'anyone', limit: 'join' },
@@ -14,25 +14,31 @@ const joins: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['join'],
       operationId: 'join',
       summary: 'Join a session',
-      description: 'With the password: the answer holds the token, which is also set as a cookie. With `public_key` alone: the answer holds the server\'s share and a token that opens the session after a right confirmation.',
+      description: 'With the password, in a managed session: the answer holds the token, which is also set as a cookie. With `public_key` alone: the answer holds the server\'s share, unless the session is end-to-end, and a token that opens the session after a right confirmation.',
       params: SessionParams,
       body: JoinBody,
       response: {
         200: Joined,
         202: Pending,
-        ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'JOIN_REFUSED', 'SESSION_NOT_FOUND', 'SESSION_FULL', 'SESSION_CLOSED', 'ATTEMPT_ENDED', 'SESSION_LOCKED', 'ATTEMPTS_PENDING', 'SERVER_BUSY')
+        ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'PASSWORD_NOT_WANTED', 'JOIN_REFUSED', 'SESSION_NOT_FOUND', 'SESSION_FULL', 'SESSION_CLOSED', 'ATTEMPT_ENDED', 'SESSION_LOCKED', 'ATTEMPTS_PENDING', 'SERVER_BUSY')
       }
     }
   }, async (request, reply) => {
     const id = request.params.id
     const { verification_code: code, password, public_key: publicKey } = request.body
     const share = publicKey === undefined ? undefined : fromHex(publicKey)
+    const { kind } = await app.sessions.toJoin(id)
     if (password !== undefined) {
+      if (kind === 'end-to-end') throw new LocalSendError('PASSWORD_NOT_WANTED')
       const joined = await app.joins.withPassword(id, code, password, share, request.clientSignal)
       return reply.setSessionCookie(id, 'joiner', joined.token).send(presentJoined(joined))
     }
-    if (share === undefined) throw new LocalSendError('INVALID_REQUEST', { detail: 'Send "password", "public_key" or both.' })
-    const { joinId, kind, token, share: own } = await app.joins.withShare(id, code, share)
+    if (share === undefined) throw new LocalSendError('INVALID_REQUEST', { detail: 'Send "password", "public_key" or both; in an end-to-end session "public_key" alone.' })
+    if (kind === 'end-to-end') {
+      const { joinId, token } = await app.relay.join(id, code, share)
+      return reply.code(202).send({ join_id: joinId, status: 'pending', kind, token })
+    }
+    const { joinId, token, share: own } = await app.joins.withShare(id, code, share)
     return reply.code(202).send({ join_id: joinId, status: 'pending', kind, token, public_key: toHex(own) })
   })
 
@@ -42,17 +48,23 @@ const joins: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['join'],
       operationId: 'confirm',
       summary: 'Prove knowledge of the password',
-      description: 'Sends the joiner\'s SPAKE2 confirmation; the answer is the server\'s. One confirmation ends an attempt, whatever it was. The token of the attempt opens the session from now on.',
+      description: 'Sends the joiner\'s SPAKE2 confirmation. In a managed session the answer is the server\'s; in an end-to-end one the creator decides: ask for the attempt. One confirmation ends an attempt, whatever it was. The token of the attempt opens the session from then on.',
       params: JoinParams,
       body: ConfirmBody,
       response: {
         200: Confirmed,
-        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_REFUSED', 'NOT_YOUR_ATTEMPT', 'CROSS_ORIGIN', 'ATTEMPT_ENDED', 'SESSION_FULL', 'SESSION_CLOSED')
+        202: Relayed,
+        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_REFUSED', 'NOT_YOUR_ATTEMPT', 'CROSS_ORIGIN', 'ATTEMPT_NOT_FOUND', 'ATTEMPT_ENDED', 'SESSION_FULL', 'SESSION_CLOSED')
       }
     }
   }, async (request, reply) => {
-    const id = request.params.id
-    const { confirmation } = await app.joins.confirm(id, request.params.join_id, fromHex(request.body.confirmation))
+    const { id, join_id: joinId } = request.params
+    const received = fromHex(request.body.confirmation)
+    if (request.caller?.session.kind === 'end-to-end') {
+      await app.relay.confirm(id, joinId, received)
+      return reply.code(202).send({ status: 'confirmed' })
+    }
+    const { confirmation } = await app.joins.confirm(id, joinId, received)
     if (request.bearerToken !== null) void reply.setSessionCookie(id, 'joiner', request.bearerToken)
     return { status: 'joined' as const, confirmation: toHex(confirmation) }
   })

@@ -8,6 +8,8 @@ import { errorAnswers, RawUploadHeaders, RawUploadParams, Uploaded } from './sch
 
 const SHA_256 = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/]{43}=):/
 
+const NOT_SEALED = { fileId: undefined, metadata: undefined }
+
 /** One file as the whole body of a request: what `curl -T` sends. */
 const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
   // Whatever its type, the body is the file, and is left to the handler.
@@ -20,17 +22,18 @@ const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['files'],
       operationId: 'putFile',
       summary: 'Upload one file as the body',
-      description: 'The body is the file: `curl -T video.mp4 …/files/`. `Repr-Digest` with its SHA-256 is verified. Each call stores a new file, whatever its name.',
+      description: 'The body is the file: `curl -T video.mp4 …/files/`. `Repr-Digest` with its SHA-256 is verified. In managed sessions only. Each call stores a new file, whatever its name.',
       consumes: ['application/octet-stream'],
       params: RawUploadParams,
       headers: RawUploadHeaders,
       response: {
         201: Uploaded,
-        ...errorAnswers('INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
+        ...errorAnswers('INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'WRONG_KIND', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
       }
     }
   }, async (request, reply) => {
     const participant = request.participant()
+    if (participant.session.kind !== 'managed') throw new LocalSendError('WRONG_KIND')
     const size = contentLength(request)
     const expected = size ?? 0
     const { maxFileSize } = participant.session.limits
@@ -38,6 +41,7 @@ const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
     const file: IncomingFile = {
       filename: request.params.file_id,
       declaredType: request.headers['content-type'] ?? '',
+      sealed: NOT_SEALED,
       expectedSha256: expectedSha256(request.headers['repr-digest']),
       size,
       limits: {},

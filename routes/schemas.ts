@@ -13,16 +13,18 @@ const VerificationCode = Type.String({ pattern: '^[0-9]{6}$', description: 'Admi
 const PublicKey = Type.String({ pattern: '^04[0-9a-f]{128}$', description: 'SPAKE2 share: an uncompressed point of P-256, 130 lowercase hex digits' })
 const ReceivedPublicKey = Type.String({ pattern: '^[0-9a-f]{130}$', description: 'SPAKE2 share: an uncompressed point of P-256, 130 lowercase hex digits' })
 const Confirmation = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SPAKE2 confirmation, 64 lowercase hex digits' })
+const WrappedKey = Type.String({ pattern: '^[A-Za-z0-9_-]{80}$', description: 'The content key, sealed for the joiner: 60 bytes in base64url' })
 const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the file, as sha256sum prints it' })
 const Token = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'Bearer token; shown once' })
 const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC' })
 const Kind = Type.Enum(['managed', 'end-to-end'])
+const SealedMetadata = Type.String({ pattern: '^[A-Za-z0-9_-]{827,5606}$', description: 'Name, size, type and time of the file, sealed by its sender for the participants: base64url' })
 const Bytes = Type.Integer({ minimum: 0, description: 'Bytes' })
 const Password = Type.String({
   minLength: 1,
   maxLength: 1024,
   format: 'password',
-  description: '8 to 1024 bytes of UTF-8, no control characters',
+  description: 'In a managed session only: 8 to 1024 bytes of UTF-8, no control characters',
   examples: ['correct horse battery staple']
 })
 
@@ -39,17 +41,17 @@ export const Limits = Type.Object({
 }, { description: 'What this session accepts' })
 
 export const CreateBody = Type.Object({
-  kind: Type.Optional(Type.Literal('managed', { description: 'The server encrypts' })),
-  password: Password,
+  kind: Type.Optional(Type.Enum(['managed', 'end-to-end'], { description: 'Who encrypts: the server, which then has to know the password, or the participants. managed unless set' })),
+  password: Type.Optional(Password),
   max_joiners: Type.Optional(Type.Integer({ minimum: 1, description: 'How many may join; 1 unless set' })),
   expires_in: Type.Optional(Type.Integer({ minimum: 1, description: 'Seconds until the session ends at the latest', examples: [3600] })),
   max_downloads: Type.Optional(Type.Integer({ minimum: 1, description: 'How often each file may be downloaded' }))
-}, strict)
+}, { ...strict, examples: [{ password: 'correct horse battery staple' }, { kind: 'end-to-end' }] })
 
 export const Created = Type.Object({
   session_id: SessionId,
   verification_code: VerificationCode,
-  public_key: PublicKey,
+  public_key: Type.Optional(PublicKey),
   status: Type.Literal('created'),
   kind: Kind,
   role: Type.Literal('creator'),
@@ -86,11 +88,34 @@ export const Pending = Type.Object({
   status: Type.Literal('pending'),
   kind: Kind,
   token: Token,
-  public_key: PublicKey
-}, { description: 'The server\'s share; the token opens this attempt only' })
+  public_key: Type.Optional(PublicKey)
+}, { description: 'An attempt, which the token opens. In a managed session with the server\'s share; in an end-to-end one its creator answers: ask for the attempt' })
 
 export const ConfirmBody = Type.Object({ confirmation: Confirmation }, strict)
 export const Confirmed = Type.Object({ status: Type.Literal('joined'), confirmation: Confirmation }, { description: 'Joined' })
+export const Relayed = Type.Object({ status: Type.Literal('confirmed') }, { description: 'Handed on: the creator decides' })
+
+export const RespondBody = Type.Object({ public_key: ReceivedPublicKey }, strict)
+export const AcceptBody = Type.Object({ confirmation: Confirmation, wrapped_key: WrappedKey }, strict)
+export const Step = Type.Object({ status: Type.Enum(['answered', 'joined', 'rejected']) }, { description: 'Done' })
+
+const AttemptStatus = Type.Enum(['pending', 'answered', 'confirmed', 'joined', 'rejected', 'expired'])
+
+export const AttemptQuery = Type.Object({
+  wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for another status than `after`' })),
+  after: Type.Optional(AttemptStatus)
+}, strict)
+
+export const Attempt = Type.Object({
+  join_id: JoinId,
+  status: AttemptStatus,
+  public_key: Type.Optional(PublicKey),
+  confirmation: Type.Optional(Confirmation),
+  wrapped_key: Type.Optional(WrappedKey),
+  expires_at: Time
+}, { description: 'An attempt. Share and confirmation are the other side\'s; a joiner who was accepted finds the content key, wrapped for him' })
+
+export const Attempts = Type.Object({ joins: Type.Array(Attempt) }, { description: 'The attempts that are open, have succeeded, or ended a short while ago' })
 export const Unlocked = Type.Object({ verification_code: VerificationCode }, { description: 'The new code' })
 export const Closed = Type.Object({ status: Type.Literal('closed') }, { description: 'The session is over' })
 
@@ -105,7 +130,7 @@ export const Status = Type.Object({
   })),
   uploads: Type.Array(Type.Object({
     file_id: FileId,
-    filename: Type.String(),
+    filename: Type.Optional(Type.String()),
     offset: Type.Integer({ minimum: 0, description: 'Bytes received, those being written included' }),
     size: Type.Union([Bytes, Type.Null()], { description: 'Bytes of the whole file; null while nobody knows' }),
     uploaded_by: Type.Enum(['creator', 'joiner'])
@@ -116,8 +141,6 @@ export const Status = Type.Object({
 
 const FileCommon = {
   file_id: FileId,
-  filename: Type.String(),
-  content_type: Type.String({ description: 'As found in the content; while it is uploading, as its sender says' }),
   uploaded_by: Type.Enum(['creator', 'joiner']),
   uploaded_at: Time,
   max_downloads: Type.Optional(Type.Integer({ description: 'How often it may be downloaded, where that is limited' })),
@@ -125,21 +148,34 @@ const FileCommon = {
   offset: Type.Integer({ minimum: 0, description: 'Bytes received' })
 }
 
-export const File = Type.Object({
+const Named = {
+  filename: Type.String(),
+  content_type: Type.String({ description: 'As found in the content; while it is uploading, as its sender says' })
+}
+
+const Sealed = { metadata: SealedMetadata }
+
+const Ready = {
   ...FileCommon,
   state: Type.Literal('ready'),
   size: Bytes,
-  sha256: Sha256,
   received: Type.Optional(Type.Integer({ description: 'How many participants have said that they have it, if any' }))
-}, { description: 'A file that is whole' })
+}
 
-export const Uploading = Type.Object({
+const Coming = {
   ...FileCommon,
   state: Type.Literal('uploading'),
   size: Type.Union([Bytes, Type.Null()], { description: 'Bytes of the whole file; null while its sender does not know' })
-}, { description: 'An upload under way: it can be resumed by its sender, and downloaded while it comes' })
+}
 
-export const Uploaded = Type.Object({ files: Type.Array(File) }, { description: 'What was stored' })
+export const File = Type.Object({ ...Ready, ...Named, sha256: Sha256 }, { description: 'A file that is whole' })
+export const SealedFile = Type.Object({ ...Ready, ...Sealed }, { description: 'A file of an end-to-end session that is whole; size and offset are those of the container' })
+export const Uploading = Type.Object({ ...Coming, ...Named }, { description: 'An upload under way: it can be resumed by its sender, and downloaded while it comes' })
+export const SealedUploading = Type.Object({ ...Coming, ...Sealed }, { description: 'The same in an end-to-end session' })
+
+export const Uploaded = Type.Object({ files: Type.Array(Type.Union([File, SealedFile])) }, { description: 'What was stored' })
+
+export const FileIdsBody = Type.Object({ file_ids: Type.Array(FileId, { minItems: 1, maxItems: 1000, uniqueItems: true }) }, strict)
 
 export const FileListQuery = Type.Object({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Files of one page' })),
@@ -147,7 +183,7 @@ export const FileListQuery = Type.Object({
 }, strict)
 
 export const FileList = Type.Object({
-  files: Type.Array(Type.Union([File, Uploading])),
+  files: Type.Array(Type.Union([File, Uploading, SealedFile, SealedUploading])),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page' })
 }, { description: 'A page of files' })
 
@@ -174,7 +210,7 @@ export const CreateUploadHeaders = Type.Object({
   'tus-resumable': TusResumable,
   'upload-length': Type.Optional(Size),
   'upload-defer-length': Type.Optional(Type.Literal('1', { description: 'Instead of Upload-Length, where that is not known' })),
-  'upload-metadata': Type.Optional(Type.String({ maxLength: 8192, description: '`filename`, `filetype`, `sha256`, `max_downloads`, `expires_in`: each a key and its value in Base64, comma-separated' })),
+  'upload-metadata': Type.Optional(Type.String({ maxLength: 12_288, description: 'In a managed session `filename`, `filetype`, `sha256`, in an end-to-end one `file_id`, `metadata`; in both `max_downloads`, `expires_in`: each a key and its value in Base64, comma-separated' })),
   'upload-checksum': Type.Optional(Type.String())
 })
 

@@ -1,7 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyReply } from 'fastify'
+import { Type, type Static } from 'typebox'
 import { toHex } from '../lib/crypto/bytes.js'
+import { LocalSendError } from '../lib/errors.js'
 import { adviseOnPassword } from '../lib/sessions/password-advice.js'
+import type { Created as NewSession } from '../lib/sessions/sessions.js'
 import { presentSession, presentStatus } from './presenters.js'
 import { Closed, CreateBody, Created, errorAnswers, SessionParams, Status, Unlocked } from './schemas.js'
 
@@ -13,24 +16,21 @@ const session: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['session'],
       operationId: 'create',
       summary: 'Create a session',
-      description: 'The answer\'s token, which is also set as a cookie, makes the caller the creator. Give the session id, the verification code and the password to whoever may join.',
+      description: 'The answer\'s token, which is also set as a cookie, makes the caller the creator. Give the session id, the verification code and the password to whoever may join. With `"kind": "end-to-end"` the password stays with you: the participants encrypt, by a client of theirs, and the server cannot read a file.',
       body: CreateBody,
-      response: { 201: Created, ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'SERVER_BUSY', 'SERVER_FULL') }
+      response: { 201: Created, ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'PASSWORD_NOT_WANTED', 'SERVER_BUSY', 'SERVER_FULL') }
     }
   }, async (request, reply) => {
-    const { password, max_joiners: maxJoiners, max_downloads: maxDownloads, expires_in: seconds } = request.body
-    const expiresIn = seconds === undefined ? undefined : seconds * 1000
-    const { session, token, share } = await app.sessions.create({ password, maxJoiners, maxDownloads, expiresIn }, request.clientSignal)
+    const { kind, password, max_joiners: maxJoiners, max_downloads: maxDownloads, expires_in: seconds } = request.body
+    const options = { maxJoiners, maxDownloads, expiresIn: seconds === undefined ? undefined : seconds * 1000 }
+    if (kind === 'end-to-end') {
+      if (password !== undefined) throw new LocalSendError('PASSWORD_NOT_WANTED')
+      return created(reply, await app.sessions.createEndToEnd(options), {})
+    }
+    if (password === undefined) throw new LocalSendError('INVALID_REQUEST', { detail: 'A managed session needs a "password"; one that is "kind": "end-to-end" has none.' })
+    const managed = await app.sessions.createManaged(password, options, request.clientSignal)
     const advice = adviseOnPassword(password)
-    return reply.code(201).setSessionCookie(session.id, 'creator', token).send({
-      ...presentSession(session),
-      verification_code: session.verificationCode,
-      public_key: toHex(share),
-      status: 'created',
-      role: 'creator',
-      token,
-      ...(advice !== undefined && { password_advice: advice })
-    })
+    return created(reply, managed, { public_key: toHex(managed.share), ...(advice !== undefined && { password_advice: advice }) })
   })
 
   app.get('/:id/status', {
@@ -93,5 +93,16 @@ const session: FastifyPluginAsyncTypebox = async (app) => {
   })
   return Promise.resolve()
 }
+
+/** What create answers, whichever kind the session is of. */
+const created = (reply: FastifyReply, { session, token }: NewSession, own: Pick<Static<typeof Created>, 'public_key' | 'password_advice'>) =>
+  reply.code(201).setSessionCookie(session.id, 'creator', token).send({
+    ...presentSession(session),
+    verification_code: session.verificationCode,
+    status: 'created',
+    role: 'creator',
+    token,
+    ...own
+  })
 
 export default session

@@ -29,6 +29,7 @@ export function describedBy (header: string | undefined): Omit<UploadRequest, 'l
     filename: metadata.get('filename') ?? metadata.get('name'),
     declaredType: metadata.get('filetype') ?? metadata.get('type') ?? '',
     expectedSha256: sha256?.toLowerCase(),
+    sealed: { fileId: metadata.get('file_id'), metadata: metadata.get('metadata') },
     limits: { maxDownloads: parseFileLimit('max_downloads', metadata.get('max_downloads')), expiresIn: parseFileLimit('expires_in', metadata.get('expires_in')) },
     uploadMetadata: header ?? null
   }

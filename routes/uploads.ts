@@ -10,7 +10,7 @@ import { checksumOf, describedBy, numberOf, TUS_CHECKSUM_ALGORITHMS, TUS_EXTENSI
 
 const PIECE_TYPE = 'application/offset+octet-stream'
 
-const PieceErrors = ['INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'UPLOAD_STALLED', 'SESSION_CLOSED', 'UPLOAD_OFFSET_MISMATCH', 'TUS_VERSION', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UPLOAD_TOO_LONG', 'UPLOAD_TOO_FRAGMENTED', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'UPLOAD_LOCKED', 'PIECE_CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL'] as const
+const PieceErrors = ['INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'UPLOAD_STALLED', 'SESSION_CLOSED', 'UPLOAD_OFFSET_MISMATCH', 'FILE_EXISTS', 'TUS_VERSION', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UPLOAD_TOO_LONG', 'UPLOAD_TOO_FRAGMENTED', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'CONTAINER_REFUSED', 'UPLOAD_LOCKED', 'PIECE_CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL'] as const
 
 /** Resumable uploads: tus 1.0.0 (https://tus.io/protocols/resumable-upload), for any client that speaks it. */
 const uploads: FastifyPluginAsyncTypebox = async (app) => {
@@ -53,7 +53,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['uploads'],
       operationId: 'createUpload',
       summary: 'Begin a resumable upload',
-      description: 'Location is where its pieces go. A first piece may come along as the body, of the type application/offset+octet-stream.',
+      description: 'Location is where its pieces go. In an end-to-end session, Upload-Metadata has `file_id` and the sealed `metadata`, and length and offsets are those of the container. A first piece may come along as the body, of the type application/offset+octet-stream.',
       params: SessionParams,
       headers: CreateUploadHeaders,
       response: { 201: Type.Null({ description: 'Begun' }), ...errorAnswers(...PieceErrors) }

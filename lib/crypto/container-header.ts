@@ -108,14 +108,19 @@ export const createHeader = async (format: Format, fields: HeaderFields): Promis
  */
 export const unlockHeader = async (format: Format, received: Uint8Array, expected: Expectations, usages: Usage[] = ['decrypt']): Promise<Unlocked> => {
   const header = concat(received)
-  const { writer, chunkLog2 } = readFields(format, header, expected)
+  const { writer, chunkLog2 } = checkHeader(format, header, expected)
   const [H0, salt, commitment] = [header.slice(0, H0_SIZE), header.slice(H0_SIZE, H0_SIZE + SALT_SIZE), header.subarray(H0_SIZE + SALT_SIZE)]
   const derived = await deriveKeys(format, expected.contentKey, salt, H0, usages)
   if (!await equalSecrets(commitment, derived.commitment)) throw new LocalSendError(format.damaged, { detail: 'It was sealed under another key.' })
   return { header, key: derived.key, prefix: derived.prefix, writer, chunkLog2 }
 }
 
-const readFields = (format: Format, header: Bytes, { fileId, writers, part = 0 }: Expectations) => {
+/**
+ * What can be said of a header without the key: whether its fields are as expected.
+ *
+ * @throws CONTAINER_DAMAGED or METADATA_DAMAGED otherwise
+ */
+export const checkHeader = (format: Format, header: Uint8Array, { fileId, writers, part = 0 }: Omit<Expectations, 'contentKey'>): { readonly writer: Writer, readonly chunkLog2: number } => {
   const [, , , , , , chunkLog2, letter] = header
   const writer = WRITERS.find((known) => known.charCodeAt(0) === letter && writers.includes(known))
   if (header.length !== HEADER_SIZE || chunkLog2 === undefined || writer === undefined || !fits(format, chunkLog2)) throw new LocalSendError(format.damaged)

@@ -12,7 +12,7 @@
 import { LocalSendError } from '../errors.js'
 import type { FileId } from '../ids.js'
 import { concat, u16, utf8, type Bytes } from './bytes.js'
-import { HEADER_SIZE, METADATA, TAG_SIZE, chunkParameters, createHeader, newSalt, unlockHeader, type Expectations, type Writer } from './container-header.js'
+import { HEADER_SIZE, METADATA, TAG_SIZE, checkHeader, chunkParameters, createHeader, newSalt, unlockHeader, type Expectations, type Writer } from './container-header.js'
 import { MAX_PLAINTEXT } from './container-sizes.js'
 
 /** What a sender says about a file. */
@@ -67,8 +67,7 @@ export const sealMetadata = async (metadata: Metadata, { contentKey, fileId, wri
  * @throws METADATA_DAMAGED if header, seal, padding or fields are not as they must be
  */
 export const openMetadata = async (sealed: Uint8Array, expected: Omit<Expectations, 'part'>): Promise<{ metadata: Metadata, writer: Writer }> => {
-  const padded = sealed.length - HEADER_SIZE - TAG_SIZE
-  if (padded < BLOCK || padded > MAX_PADDED || padded % BLOCK !== 0) throw damaged()
+  checkLength(sealed)
   const unlocked = await unlockHeader(METADATA, sealed.subarray(0, HEADER_SIZE), expected)
   try {
     const plaintext = await crypto.subtle.decrypt(chunkParameters(unlocked, 0, true), unlocked.key, concat(sealed.subarray(HEADER_SIZE)))
@@ -76,6 +75,21 @@ export const openMetadata = async (sealed: Uint8Array, expected: Omit<Expectatio
   } catch (cause) {
     throw damaged(cause)
   }
+}
+
+/**
+ * What can be said of sealed metadata without the key: whether length and header are as expected.
+ *
+ * @throws METADATA_DAMAGED otherwise
+ */
+export const checkSealedMetadata = (sealed: Uint8Array, expected: Omit<Expectations, 'part' | 'contentKey'>): void => {
+  checkLength(sealed)
+  checkHeader(METADATA, sealed.subarray(0, HEADER_SIZE), expected)
+}
+
+const checkLength = ({ length }: Uint8Array): void => {
+  const padded = length - HEADER_SIZE - TAG_SIZE
+  if (padded < BLOCK || padded > MAX_PADDED || padded % BLOCK !== 0) throw damaged()
 }
 
 const damaged = (cause?: unknown) => new LocalSendError('METADATA_DAMAGED', { cause })

@@ -1,7 +1,7 @@
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import type { FileRecords } from '../sessions/file-records.js'
-import type { SessionRecord, StoredFile } from '../sessions/session.js'
+import { secretsOf, type SessionRecord, type StoredFile } from '../sessions/session.js'
 import type { BlobStore } from './blob-store.js'
 import type { Participant } from './files.js'
 import type { Lane } from './memory-budget.js'
@@ -27,10 +27,12 @@ export class Archives {
    * Streams a zip of all files that are complete. It counts as a download of each; if it breaks, only of those that were sent whole.
    *
    * @param client - fires when the client has gone
-   * @throws LocalSendError FILE_NOT_FOUND where there is none, DOWNLOADS_USED_UP, SESSION_CLOSED, SERVER_BUSY, SERVER_STOPPING
+   * @throws LocalSendError FILE_NOT_FOUND where there is none, DOWNLOADS_USED_UP, WRONG_KIND, SESSION_CLOSED, SERVER_BUSY, SERVER_STOPPING
    */
   async archive (participant: Participant, client: AbortSignal): Promise<Outgoing> {
     return await sendOut(this.#use, participant, client, async (session) => {
+      // Only what this server can open can become an archive.
+      secretsOf(session)
       const { files } = session
       if (files.length === 0) throw new LocalSendError('FILE_NOT_FOUND', { detail: 'An archive needs at least one that is complete.' })
       const giveBack = await this.#use.records.reserveDownloads(session, files)
@@ -42,13 +44,15 @@ export class Archives {
     })
   }
 
-  #zip ({ id: sessionId, files, secrets: { contentKey } }: SessionRecord, lane: Lane, onSent: (file: StoredFile) => void): Zip {
+  #zip (session: SessionRecord, lane: Lane, onSent: (file: StoredFile) => void): Zip {
     const { blobs } = this.#use
+    const { id: sessionId, files } = session
+    const { contentKey } = secretsOf(session)
     async function * read (file: StoredFile): AsyncGenerator<Bytes, void> {
       yield * readParts({ blobs, sessionId, fileId: file.id, contentKey, lane }, file.parts, { start: 0, end: file.size })
       onSent(file)
     }
-    const names = distinctNames(files.map(({ name }) => name))
-    return zip(files.map((file, i) => ({ name: names[i] ?? file.name, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))
+    const names = distinctNames(files.map(({ id, name }) => name ?? id))
+    return zip(files.map((file, i) => ({ name: names[i] ?? file.id, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))
   }
 }

@@ -6,7 +6,8 @@ import type { Role } from '../sessions/session.js'
 export interface ArrivingFile {
   readonly sessionId: SessionId
   readonly id: FileId
-  readonly name: string
+  /** `null` in an end-to-end session. */
+  readonly name: string | null
   /** Bytes; `null` where the sender does not say. */
   readonly size: number | null
   readonly uploadedBy: Role

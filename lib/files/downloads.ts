@@ -26,7 +26,7 @@ export interface Wanted {
   readonly end: number | null
 }
 
-/** Files of managed sessions, opened while they are read. */
+/** Files as they are read: of a managed session the plaintext, of an end-to-end one what was stored. */
 export class Downloads {
   readonly #use: Dependencies
 
@@ -59,7 +59,7 @@ export class Downloads {
 
   #open ({ session, id }: Participant, entry: StoredFile | OpenUpload, { start, end }: Wanted, lane: Lane, signal: AbortSignal): AsyncGenerator<Bytes, void> {
     const { blobs, sessions, activity, patience } = this.#use
-    const source = { blobs, sessionId: session.id, fileId: entry.id, contentKey: session.secrets.contentKey, lane }
+    const source = { blobs, sessionId: session.id, fileId: entry.id, contentKey: session.secrets?.contentKey ?? null, lane }
     if (!isUpload(entry)) return readParts(source, entry.parts, { start, end: end ?? entry.size })
     return followUpload({ source, activity, look: () => sessions.stillIn(session.id, id), patience, signal }, { start, end })
   }

@@ -3,7 +3,8 @@ import { chunkSpan, HEADER_SIZE, MAX_PLAINTEXT, openContainer, plaintextSize, TA
 import { LocalSendError } from '../errors.js'
 import type { BlobReader } from './blob-store.js'
 import { discard } from './discard.js'
-import type { Lane, Release } from './memory-budget.js'
+import { inLane } from './in-lane.js'
+import type { Lane } from './memory-budget.js'
 import type { ByteRange } from './ranges.js'
 
 interface Container {
@@ -12,11 +13,6 @@ interface Container {
   /** Bytes of plaintext, as the session's record says; `null` while the container still grows: then the last chunk is not there. */
   readonly size: number | null
   readonly lane: Lane
-}
-
-interface OpenedChunk {
-  readonly bytes: Bytes
-  readonly release: Release
 }
 
 /**
@@ -33,37 +29,17 @@ export async function * openDownload (container: Container, range: ByteRange): A
   await blob.read(header, 0)
   const reader = new ChunkReader(blob, await openContainer(header, container.expected))
   const { first, last, count, skip } = chunkSpan(range.start, range.end, size ?? MAX_PLAINTEXT)
-  const underWay: Promise<OpenedChunk>[] = []
-  let next = first
-  const takeNext = (): Promise<OpenedChunk> | undefined => {
-    for (let release = slot(); release !== undefined; release = slot()) {
-      const chunk = reader.chunk(next, next === count - 1, release)
-      // Awaited in its turn; until then a failure must not count as unhandled.
-      chunk.catch(() => {})
-      underWay.push(chunk)
-      next += 1
-    }
-    return underWay.shift()
+  function * chunks (): Generator<() => Promise<Bytes>> {
+    for (let index = first; index <= last; index++) yield () => reader.chunk(index, index === count - 1)
   }
-  const slot = (): Release | undefined => next <= last ? lane.tryAcquire() : undefined
-
   let from = skip
   let rest = range.end - range.start
-  try {
-    for (let chunk = takeNext(); chunk !== undefined; chunk = takeNext()) {
-      const { bytes, release } = await chunk
-      try {
-        const piece = bytes.subarray(from, from + rest)
-        from = 0
-        rest -= piece.length
-        yield piece
-        discard(bytes)
-      } finally {
-        release()
-      }
-    }
-  } finally {
-    await Promise.all(underWay.map((chunk) => chunk.then(({ release }) => { release() }, () => {})))
+  for await (const bytes of inLane(lane, chunks())) {
+    const piece = bytes.subarray(from, from + rest)
+    from = 0
+    rest -= piece.length
+    yield piece
+    discard(bytes)
   }
 }
 
@@ -78,20 +54,14 @@ class ChunkReader {
     this.#opener = opener
   }
 
-  /** @param release - handed on with the chunk; called here only if the chunk fails */
-  async chunk (index: number, last: boolean, release: Release): Promise<OpenedChunk> {
+  async chunk (index: number, last: boolean): Promise<Bytes> {
     const whole = this.#opener.chunkSize + TAG_SIZE
     const position = HEADER_SIZE + index * whole
     const buffer = this.#buffers.pop() ?? new Uint8Array(whole)
     const ciphertext = last ? buffer.subarray(0, this.#blob.size - position) : buffer
-    try {
-      await this.#blob.read(ciphertext, position)
-      const plaintext = this.#opener.open(index, last, ciphertext)
-      this.#buffers.push(buffer)
-      return { bytes: await plaintext, release }
-    } catch (error) {
-      release()
-      throw error
-    }
+    await this.#blob.read(ciphertext, position)
+    const plaintext = this.#opener.open(index, last, ciphertext)
+    this.#buffers.push(buffer)
+    return await plaintext
   }
 }

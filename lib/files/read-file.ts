@@ -1,36 +1,40 @@
 import type { Bytes } from '../crypto/bytes.js'
 import type { FileId, SessionId } from '../ids.js'
-import type { BlobStore } from './blob-store.js'
+import type { BlobReader, BlobStore } from './blob-store.js'
+import { discard } from './discard.js'
+import { inLane } from './in-lane.js'
 import type { Lane } from './memory-budget.js'
 import { openDownload } from './open-download.js'
 import type { ByteRange } from './ranges.js'
 
-/** Where the containers of a file lie, and what opens them. */
+/** Where the parts of a file lie, and what opens them. */
 export interface FileSource {
   readonly blobs: BlobStore
   readonly sessionId: SessionId
   readonly fileId: FileId
-  readonly contentKey: Bytes
+  /** `null`: what is stored is handed out as it is. */
+  readonly contentKey: Bytes | null
   readonly lane: Lane
 }
 
 /**
- * Streams a range of one container of a file. A piece is valid until the next one is asked for.
- * @param size - bytes of plaintext; `null` while the container still grows
+ * Streams a range of one part of a file. A piece is valid until the next one is asked for.
+ * @param size - bytes of the part, of plaintext where it is sealed here; `null` while it still grows
  * @throws LocalSendError CONTAINER_DAMAGED
  */
 export async function * readPart ({ blobs, sessionId, fileId, contentKey, lane }: FileSource, part: number, size: number | null, range: ByteRange): AsyncGenerator<Bytes, void> {
   const blob = await blobs.open({ sessionId, fileId, part })
   try {
-    yield * openDownload({ blob, size, lane, expected: { contentKey, fileId, part, writers: 'S' } }, range)
+    if (contentKey === null) yield * copyOut(blob, lane, range)
+    else yield * openDownload({ blob, size, lane, expected: { contentKey, fileId, part, writers: 'S' } }, range)
   } finally {
     await blob.close()
   }
 }
 
 /**
- * Streams a range of a file: its containers in order, each opened when its turn has come.
- * @param parts - bytes of plaintext of each container
+ * Streams a range of a file: its parts in order, each opened when its turn has come.
+ * @param parts - bytes of each part
  * @throws LocalSendError CONTAINER_DAMAGED
  */
 export async function * readParts (source: FileSource, parts: readonly number[], { start, end }: ByteRange): AsyncGenerator<Bytes, void> {
@@ -41,4 +45,24 @@ export async function * readParts (source: FileSource, parts: readonly number[],
     if (inside.start < inside.end || size === 0) yield * readPart(source, part, size, inside)
     before += size
   }
+}
+
+/** Bytes that are read at once. */
+const PIECE = 2 ** 18
+
+/** Streams a range of a blob as it is. */
+async function * copyOut (blob: BlobReader, lane: Lane, { start, end }: ByteRange): AsyncGenerator<Bytes, void> {
+  function * pieces (): Generator<() => Promise<Bytes>> {
+    for (let at = start; at < end; at += PIECE) yield () => read(blob, at, Math.min(PIECE, end - at))
+  }
+  for await (const bytes of inLane(lane, pieces())) {
+    yield bytes
+    discard(bytes)
+  }
+}
+
+async function read (blob: BlobReader, position: number, length: number): Promise<Bytes> {
+  const bytes = new Uint8Array(length)
+  await blob.read(bytes, position)
+  return bytes
 }

@@ -21,6 +21,14 @@ export async function recoverPart (blobs: BlobStore, key: BlobKey, expected: Exp
   return found.size
 }
 
+/** What a crash left of a part that came sealed: whatever has been written. Whoever opens it finds out whether it is good. */
+export async function sizeOfPart (blobs: BlobStore, key: BlobKey): Promise<number> {
+  if (!await blobs.has(key)) return 0
+  const blob = await blobs.open(key)
+  await blob.close()
+  return blob.size
+}
+
 interface Found {
   /** Bytes of plaintext that can be kept. */
   readonly size: number

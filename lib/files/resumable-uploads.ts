@@ -7,13 +7,17 @@ import { limitsOf, type FileLimits } from './file-limits.js'
 import { checkExtension, claimedType } from './file-types.js'
 import type { Files, Participant } from './files.js'
 import { safeFileName } from './names.js'
-import { recoverPart } from './recover-part.js'
+import { recoverPart, sizeOfPart } from './recover-part.js'
+import { sealedDescription, type Sealed } from './sealed-files.js'
 import type { Turns } from './turns.js'
 import { UploadWriter, type Piece, type Progress, type UploadWriterDependencies } from './upload-writer.js'
 
 /** What a sender says of a file of which nothing has come yet. */
 export interface UploadRequest {
+  /** In a managed session. */
   readonly filename: string | undefined
+  /** In an end-to-end session. */
+  readonly sealed: Sealed
   readonly declaredType: string
   /** Bytes; `null` while the sender does not know. */
   readonly length: number | null
@@ -44,18 +48,20 @@ export class ResumableUploads {
 
   /**
    * Begins an upload. An empty file is complete at once.
-   * @throws LocalSendError FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, TOO_MANY_FILES, FILE_TYPE_NOT_ALLOWED, STORAGE_FULL, SESSION_CLOSED
+   * @throws LocalSendError FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, TOO_MANY_FILES, FILE_TYPE_NOT_ALLOWED, CONTAINER_REFUSED,
+   *   FILE_EXISTS, STORAGE_FULL, SESSION_CLOSED
    */
   async create (participant: Participant, request: UploadRequest): Promise<FileId> {
     const { quota, records, types, activity, clock } = this.#use
     const { session, role } = participant
-    const name = safeFileName(request.filename)
-    checkExtension(name, types)
+    const sealed = sealedDescription(participant, request.sealed)
+    const name = sealed === undefined ? safeFileName(request.filename) : null
+    if (name !== null) checkExtension(name, types)
     refuseLength(session, request.length)
     await quota.check(session.id, request.length ?? 0)
     const { declaredType, length, expectedSha256, limits, uploadMetadata } = request
     const now = clock()
-    const id = newFileId()
+    const id = sealed?.fileId ?? newFileId()
     activity.markSound(id)
     await records.open(session.id, {
       id,
@@ -70,7 +76,8 @@ export class ResumableUploads {
       parts: [],
       downloads: 0,
       ...limitsOf(limits, now),
-      uploadMetadata
+      uploadMetadata,
+      sealedMetadata: sealed?.metadata ?? null
     })
     if (length === 0) await this.append(participant, id, { ...NOTHING, client: new AbortController().signal })
     return id
@@ -94,7 +101,7 @@ export class ResumableUploads {
   /**
    * Goes on with an upload. What has arrived is kept wherever it breaks off; the last byte makes it a file.
    * @throws LocalSendError UPLOAD_OFFSET_MISMATCH, UPLOAD_TOO_LONG, UPLOAD_TOO_FRAGMENTED, UPLOAD_INCOMPLETE, UPLOAD_STALLED, UPLOAD_LOCKED,
-   *   PIECE_CHECKSUM_MISMATCH, CHECKSUM_MISMATCH, FILE_TYPE_NOT_ALLOWED, FILE_NOT_FOUND, NOT_YOUR_UPLOAD, FILE_TOO_LARGE,
+   *   PIECE_CHECKSUM_MISMATCH, CHECKSUM_MISMATCH, FILE_TYPE_NOT_ALLOWED, CONTAINER_REFUSED, FILE_NOT_FOUND, NOT_YOUR_UPLOAD, FILE_TOO_LARGE,
    *   SESSION_SIZE_EXCEEDED, STORAGE_FULL, SERVER_BUSY, SERVER_STOPPING, SESSION_CLOSED
    */
   async append (participant: Participant, id: FileId, piece: Piece): Promise<Progress> {
@@ -137,13 +144,14 @@ export class ResumableUploads {
 
   async #recover (session: SessionRecord, upload: OpenUpload): Promise<StoredFile | OpenUpload> {
     const { blobs, quota, records, budget } = this.#use
-    const { contentKey } = session.secrets
     const key = { sessionId: session.id, fileId: upload.id, part: upload.parts.length }
     if (upload.guardedPart === key.part) {
       await blobs.remove(key)
       return upload
     }
-    const size = await recoverPart(blobs, key, { contentKey, fileId: upload.id, writers: 'S' })
+    const size = session.secrets === null
+      ? await sizeOfPart(blobs, key)
+      : await recoverPart(blobs, key, { contentKey: session.secrets.contentKey, fileId: upload.id, writers: 'S' })
     if (size === 0) return upload
     quota.restore(session.id, size)
     await records.append(session.id, upload.id, size)

@@ -1,10 +1,10 @@
-import type { Bytes } from '../crypto/bytes.js'
 import { cutChunks } from '../crypto/chunks.js'
 import type { Sealer } from '../crypto/container.js'
 import type { BlobWriter } from './blob-store.js'
 import { Checksum } from './checksum.js'
 import { discard } from './discard.js'
-import type { Lane, Release } from './memory-budget.js'
+import type { Lane } from './memory-budget.js'
+import { OrderedWrites } from './ordered-writes.js'
 import type { FileReservation } from './storage-quota.js'
 
 interface Part {
@@ -31,7 +31,7 @@ export async function sealPart ({ source, sealer, writer, lane, reservation, che
   const writes = new OrderedWrites(writer, abort)
   let size = 0
   // The sealer goes on using its header.
-  writes.add(Promise.resolve(sealer.header.slice()), () => {})
+  writes.add(Promise.resolve(sealer.header.slice()))
   try {
     for await (const { index, last, bytes } of cutChunks(source, sealer.chunkSize)) {
       await reservation.take(bytes.length)
@@ -39,7 +39,10 @@ export async function sealPart ({ source, sealer, writer, lane, reservation, che
       size += bytes.length
       // Sealing copies the bytes before it returns, so that the chunker may reuse its one buffer.
       const readable = last ? undefined : (index + 1) * sealer.chunkSize
-      writes.add(sealer.seal(index, last, bytes), release, () => { if (readable !== undefined) onReadable?.(readable) })
+      writes.add(sealer.seal(index, last, bytes), (sealed) => {
+        discard(sealed)
+        if (readable !== undefined) onReadable?.(readable)
+      }, release)
       for (const checksum of checksums) checksum.update(bytes)
     }
   } catch (error) {
@@ -49,39 +52,4 @@ export async function sealPart ({ source, sealer, writer, lane, reservation, che
   }
   await writes.settled()
   return size
-}
-
-/** Hands results to a writer in the order in which they were announced, not in that in which they are ready. */
-class OrderedWrites {
-  readonly #writer: BlobWriter
-  readonly #abort: (reason: unknown) => void
-  #turn: Promise<unknown> = Promise.resolve()
-  #written: Promise<unknown> = Promise.resolve()
-
-  constructor (writer: BlobWriter, abort: (reason: unknown) => void) {
-    this.#writer = writer
-    this.#abort = abort
-  }
-
-  /**
-   * @param result - its memory is given back when it has been written
-   * @param release - called when the result has been written, or could not be
-   * @param onWritten - called when it has been written
-   */
-  add (result: Promise<Bytes>, release: Release, onWritten: () => void = () => {}): void {
-    const turn = Promise.all([result, this.#turn]).then(([bytes]) => ({ bytes, written: this.#writer.write(bytes) }))
-    const written = turn.then(async ({ bytes, written }) => {
-      await written
-      discard(bytes)
-      onWritten()
-    }).finally(release)
-    this.#turn = turn
-    this.#written = Promise.all([this.#written, written])
-    this.#written.catch(this.#abort)
-  }
-
-  /** Waits until all results have been written; throws the first failure. */
-  async settled (): Promise<void> {
-    await this.#written
-  }
 }

@@ -4,6 +4,7 @@ import type { FileRecords } from '../sessions/file-records.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { BlobKey, BlobStore } from './blob-store.js'
 import type { Checksum } from './checksum.js'
+import { copyPart } from './copy-part.js'
 import type { TypePolicy } from './file-types.js'
 import type { Files } from './files.js'
 import type { Lane, MemoryBudget } from './memory-budget.js'
@@ -24,7 +25,8 @@ export interface UploadDependencies {
 interface PartRequest {
   readonly blobs: BlobStore
   readonly key: BlobKey
-  readonly contentKey: Bytes
+  /** `null`: what comes is sealed already. */
+  readonly contentKey: Bytes | null
   readonly source: AsyncIterable<Uint8Array>
   readonly lane: Lane
   readonly reservation: FileReservation
@@ -36,14 +38,14 @@ interface PartRequest {
 
 /** A part that has been stored and that no record knows yet. */
 export interface StoredPart {
-  /** Bytes of plaintext. */
+  /** Bytes: of the plaintext, or of what came sealed. */
   readonly size: number
   /** Removes it and gives its room back. */
   readonly undo: () => Promise<void>
 }
 
-/** Seals a stream into a container of its own, under a salt of its own; leaves nothing behind if that fails. */
-export async function storePart ({ blobs, key, contentKey, signal, reservation, ...rest }: PartRequest): Promise<StoredPart> {
+/** Stores a stream as a blob: sealed into a container of its own, under a salt of its own, unless it is sealed already. Leaves nothing behind if that fails. */
+export async function storePart ({ blobs, key, contentKey, signal, reservation, checksums, ...rest }: PartRequest): Promise<StoredPart> {
   const writer = await blobs.create(key)
   const undo = async (): Promise<void> => {
     reservation.cancel()
@@ -51,8 +53,9 @@ export async function storePart ({ blobs, key, contentKey, signal, reservation, 
   }
   try {
     signal.throwIfAborted()
-    const sealer = await createSealer({ contentKey, fileId: key.fileId, part: key.part, writer: 'S' })
-    const size = await sealPart({ ...rest, reservation, sealer, writer })
+    const size = contentKey === null
+      ? await copyPart({ ...rest, reservation, checksums, writer })
+      : await sealPart({ ...rest, reservation, checksums, writer, sealer: await createSealer({ contentKey, fileId: key.fileId, part: key.part, writer: 'S' }) })
     await writer.commit()
     return { size, undo }
   } catch (error) {

@@ -3,7 +3,8 @@ import { offsetOf } from '../sessions/session-files.js'
 import type { OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
 import { Checksum, type ChecksumAlgorithm } from './checksum.js'
-import { checkType, detectType, SNIFFED_BYTES } from './file-types.js'
+import { contentCheck, type ContentCheck } from './content-check.js'
+import { SNIFFED_BYTES } from './file-types.js'
 import type { Lane } from './memory-budget.js'
 import { readParts, type FileSource } from './read-file.js'
 import { storePart, type StoredPart, type UploadDependencies } from './store-part.js'
@@ -15,6 +16,9 @@ const MAX_PARTS = 10_000
 
 /** What breaks a piece off and leaves what had arrived of it good. */
 const KEEPING: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UPLOAD_LOCKED', 'SERVER_STOPPING']
+
+/** What makes an upload worth nothing: all of it is removed. */
+const GIVEN_UP: readonly ErrorCode[] = ['CHECKSUM_MISMATCH', 'FILE_TYPE_NOT_ALLOWED', 'CONTAINER_REFUSED']
 
 /** Bytes that go on with an upload. */
 export interface Piece {
@@ -55,12 +59,12 @@ export class UploadWriter {
     const rest = upload.length === null ? Number.POSITIVE_INFINITY : upload.length - piece.offset
     if ((piece.size ?? 0) > rest) throw new LocalSendError('UPLOAD_TOO_LONG')
     if (upload.parts.length >= MAX_PARTS) throw new LocalSendError('UPLOAD_TOO_FRAGMENTED')
-    const checksum = await this.#digest(session, upload, lane)
+    const checksum = session.kind === 'managed' ? await this.#digest(session, upload, lane) : undefined
     const pieceChecksum = piece.checksum && new Checksum(piece.checksum.algorithm)
     const { stream, interruption } = interruptible(limited(piece.content, rest, onPiece), AbortSignal.any([transfer.signal, piece.client]))
     let outcome: 'kept' | 'discarded' = 'discarded'
     try {
-      const part = await this.#store(session, upload, { stream, piece, transfer, lane, checksums: [checksum, ...pieceChecksum === undefined ? [] : [pieceChecksum]] })
+      const part = await this.#store(session, upload, { stream, piece, transfer, lane, checksums: [checksum, pieceChecksum].filter((used) => used !== undefined) })
       const broken = interruption()
       const refusal = whyNotKept(broken, piece, pieceChecksum)
       if (refusal !== undefined) {
@@ -81,14 +85,14 @@ export class UploadWriter {
     const { blobs, quota, records, activity } = this.#use
     const { head, source } = await splitHead(stream, piece.offset === 0 ? SNIFFED_BYTES : 1)
     if (head.length === 0 && upload.length !== 0) return undefined
-    if (head.length >= SNIFFED_BYTES) await this.#refuseType(session, upload, head)
+    if (head.length >= SNIFFED_BYTES) await this.#refusing(session, upload, () => this.#check(session, upload).begin(head))
     const part = upload.parts.length
     const guardedPart = piece.checksum === undefined ? null : part
     if (guardedPart !== upload.guardedPart) await records.guard(session.id, upload.id, guardedPart)
     return await storePart({
       blobs,
       key: { sessionId: session.id, fileId: upload.id, part },
-      contentKey: session.secrets.contentKey,
+      contentKey: session.secrets?.contentKey ?? null,
       reservation: quota.file(session.id, piece.offset),
       signal: transfer.signal,
       abort: transfer.abort,
@@ -105,18 +109,18 @@ export class UploadWriter {
     })
   }
 
-  async #commit (session: SessionRecord, upload: OpenUpload, part: StoredPart | undefined, checksum: Checksum, lane: Lane): Promise<StoredFile | OpenUpload> {
+  async #commit (session: SessionRecord, upload: OpenUpload, part: StoredPart | undefined, checksum: Checksum | undefined, lane: Lane): Promise<StoredFile | OpenUpload> {
     const { records, activity } = this.#use
     const grown = part === undefined ? upload : { ...upload, parts: [...upload.parts, part.size] }
     const offset = offsetOf(grown)
-    activity.keepDigest(upload.id, { offset, checksum })
+    if (checksum !== undefined) activity.keepDigest(upload.id, { offset, checksum })
     try {
       if (offset === upload.length) return await this.finish(session, upload, lane, part)
       if (part !== undefined) await records.append(session.id, upload.id, part.size)
       this.#tell(session, upload, offset)
       return grown
     } catch (error) {
-      if (!isLocalSendError(error, 'CHECKSUM_MISMATCH') && !isLocalSendError(error, 'FILE_TYPE_NOT_ALLOWED')) await part?.undo()
+      if (!GIVEN_UP.some((code) => isLocalSendError(error, code))) await part?.undo()
       throw error
     }
   }
@@ -128,36 +132,40 @@ export class UploadWriter {
   /**
    * Makes an upload of which every byte is stored a file.
    * @param last - its last part, where the record does not have that one yet
-   * @throws LocalSendError CHECKSUM_MISMATCH, FILE_TYPE_NOT_ALLOWED: then nothing of it is kept
+   * @throws LocalSendError CHECKSUM_MISMATCH, FILE_TYPE_NOT_ALLOWED, CONTAINER_REFUSED: then nothing of it is kept
    */
   async finish (session: SessionRecord, upload: OpenUpload, lane: Lane, last?: StoredPart): Promise<StoredFile> {
     const whole = last === undefined ? upload : { ...upload, parts: [...upload.parts, last.size] }
-    const sha256 = (await this.#digest(session, whole, lane)).digest()
-    if (upload.expectedSha256 !== null && upload.expectedSha256 !== sha256) {
-      await this.#giveUp(session, whole)
-      throw new LocalSendError('CHECKSUM_MISMATCH')
-    }
-    const contentType = await this.#refuseType(session, whole, await this.#head(session, whole, lane))
+    const { sha256, contentType } = await this.#refusing(session, whole, async () => ({
+      sha256: session.kind === 'managed' ? await this.#rightDigest(session, whole, lane) : null,
+      contentType: await this.#check(session, whole).end(await this.#head(session, whole, lane), offsetOf(whole))
+    }))
     const file = await this.#use.records.complete(session.id, upload.id, { lastPart: last?.size ?? null, contentType, sha256 })
     this.#use.activity.end(upload.id)
     return file
   }
 
-  /** The media type, by the first bytes. An upload of a type that is not allowed is given up. */
-  async #refuseType (session: SessionRecord, upload: OpenUpload, head: Uint8Array): Promise<string> {
-    const type = await detectType(head, upload.declaredType)
-    try {
-      checkType(type, this.#use.types)
-      return type
-    } catch (error) {
-      await this.#giveUp(session, upload)
-      throw error
-    }
+  #check (session: SessionRecord, upload: OpenUpload): ContentCheck {
+    return contentCheck(session, upload, upload.declaredType, this.#use.types)
   }
 
-  async #giveUp (session: SessionRecord, upload: OpenUpload): Promise<void> {
-    await this.#use.records.remove(session.id, upload.id)
-    await this.#use.files.discard(session.id, [upload])
+  async #rightDigest (session: SessionRecord, upload: OpenUpload, lane: Lane): Promise<string> {
+    const sha256 = (await this.#digest(session, upload, lane)).digest()
+    if (upload.expectedSha256 !== null && upload.expectedSha256 !== sha256) throw new LocalSendError('CHECKSUM_MISMATCH')
+    return sha256
+  }
+
+  /** Checks an upload, and removes all of it where it is refused. */
+  async #refusing <Result> (session: SessionRecord, upload: OpenUpload, check: () => Promise<Result>): Promise<Result> {
+    try {
+      return await check()
+    } catch (error) {
+      if (GIVEN_UP.some((code) => isLocalSendError(error, code))) {
+        await this.#use.records.remove(session.id, upload.id)
+        await this.#use.files.discard(session.id, [upload])
+      }
+      throw error
+    }
   }
 
   async #head (session: SessionRecord, upload: OpenUpload, lane: Lane): Promise<Uint8Array> {
@@ -183,7 +191,7 @@ export class UploadWriter {
   }
 
   #source (session: SessionRecord, { id: fileId }: OpenUpload, lane: Lane): FileSource {
-    return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: session.secrets.contentKey, lane }
+    return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: session.secrets?.contentKey ?? null, lane }
   }
 }
 

@@ -6,16 +6,21 @@ import type { Transfer } from '../sessions/transfers.js'
 import type { ArrivingFiles } from './arriving-files.js'
 import { Checksum } from './checksum.js'
 import { limitsOf, type FileLimits } from './file-limits.js'
-import { checkExtension, checkType, detectType, SNIFFED_BYTES } from './file-types.js'
+import { contentCheck } from './content-check.js'
+import { checkExtension, SNIFFED_BYTES } from './file-types.js'
 import type { Participant } from './files.js'
 import type { Lane } from './memory-budget.js'
 import { safeFileName } from './names.js'
+import { sealedDescription, type Sealed } from './sealed-files.js'
 import { storePart, type UploadDependencies } from './store-part.js'
 import { abortable, arriving, splitHead } from './streams.js'
 
 /** A file as it arrives, before anything of it is believed. */
 export interface IncomingFile {
+  /** In a managed session. */
   readonly filename: string | undefined
+  /** In an end-to-end session. */
+  readonly sealed: Sealed
   readonly declaredType: string
   /** What the sender says its SHA-256 is: lowercase hex. */
   readonly expectedSha256: string | undefined
@@ -53,6 +58,7 @@ export class WholeUploads {
    * @param expectedSize - bytes that will come at least, 0 if unknown: what cannot fit is refused before it is read
    * @param client - fires when the client has gone, or sends too little
    * @throws LocalSendError NO_FILE, FILE_TOO_LARGE, SESSION_SIZE_EXCEEDED, TOO_MANY_FILES, FILE_TYPE_NOT_ALLOWED, CHECKSUM_MISMATCH,
+   *   CONTAINER_REFUSED, FILE_EXISTS,
    *   STORAGE_FULL, SERVER_BUSY, SESSION_CLOSED, SERVER_STOPPING, and whatever `incoming` throws
    */
   async upload (participant: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
@@ -88,33 +94,40 @@ export class WholeUploads {
   }
 
   /** Stores one file; leaves nothing behind if that fails. */
-  async #store ({ participant: { session, role }, transfer, lane, begun }: Upload, file: IncomingFile): Promise<Pick<NewFile, 'id' | 'name' | 'contentType' | 'size' | 'sha256' | 'parts'>> {
+  async #store ({ participant, transfer, lane, begun }: Upload, file: IncomingFile): Promise<Pick<NewFile, 'id' | 'name' | 'sealedMetadata' | 'contentType' | 'size' | 'sha256' | 'parts'>> {
     const { blobs, quota, types, arrivingFiles } = this.#use
-    const name = safeFileName(file.filename)
-    checkExtension(name, types)
+    const { session, role } = participant
+    const sealed = sealedDescription(participant, file.sealed)
+    const name = sealed === undefined ? safeFileName(file.filename) : null
+    if (name !== null) checkExtension(name, types)
+    const id = sealed?.fileId ?? newFileId()
+    if (begun.includes(id)) throw new LocalSendError('FILE_EXISTS')
+    const check = contentCheck(session, { id, uploadedBy: role }, file.declaredType, types)
     const { head, source } = await splitHead(arriving(abortable(file.content, transfer.signal)), SNIFFED_BYTES)
-    const contentType = await detectType(head, file.declaredType)
-    checkType(contentType, types)
+    await check.begin(head)
 
-    const id = newFileId()
     begun.push(id)
     arrivingFiles.begin({ sessionId: session.id, id, name, size: file.size, uploadedBy: role })
-    const checksum = new Checksum()
+    const checksum = session.kind === 'managed' ? new Checksum() : undefined
     const { size, undo } = await storePart({
       blobs,
       key: { sessionId: session.id, fileId: id, part: 0 },
-      contentKey: session.secrets.contentKey,
+      contentKey: session.secrets?.contentKey ?? null,
       reservation: quota.file(session.id),
-      checksums: [checksum],
+      checksums: checksum === undefined ? [] : [checksum],
       signal: transfer.signal,
       abort: transfer.abort,
       onReadable: (bytes) => { arrivingFiles.advance(id, bytes) },
       source,
       lane
     })
-    const sha256 = checksum.digest()
-    if (file.expectedSha256 === undefined || file.expectedSha256 === sha256) return { id, name, contentType, size, sha256, parts: [size] }
-    await undo()
-    throw new LocalSendError('CHECKSUM_MISMATCH')
+    try {
+      const sha256 = checksum?.digest() ?? null
+      if (file.expectedSha256 !== undefined && sha256 !== null && file.expectedSha256 !== sha256) throw new LocalSendError('CHECKSUM_MISMATCH')
+      return { id, name, sealedMetadata: sealed?.metadata ?? null, contentType: await check.end(head, size), size, sha256, parts: [size] }
+    } catch (error) {
+      await undo()
+      throw error
+    }
   }
 }

@@ -1,18 +1,18 @@
 import type { FileId, JoinId, SessionId } from '../ids.js'
 import type { ParticipantId, Role } from './session.js'
 
-/** Why a join came to nothing: a wrong code; a wrong password, share or confirmation; no place left; given up undecided. */
-export type JoinRefusal = 'code' | 'password' | 'full' | 'given-up'
+/** Why a join came to nothing: a wrong code; a wrong password, share or confirmation; the creator's no; no place left; given up undecided. */
+export type JoinRefusal = 'code' | 'password' | 'rejected' | 'full' | 'given-up'
 
 /** What happens in a session (protocol local-send/1, section 4). Nothing secret: no token, code, key or password. */
 export type SessionEvent =
-  | { readonly type: 'join.requested' | 'join.joined', readonly joinId: JoinId }
+  | { readonly type: 'join.requested' | 'join.answered' | 'join.confirmed' | 'join.joined', readonly joinId: JoinId }
   | { readonly type: 'join.refused', readonly joinId: JoinId | null, readonly reason: JoinRefusal }
-  | { readonly type: 'file.started', readonly fileId: FileId, readonly filename: string, readonly size: number | null, readonly uploadedBy: Role }
+  | { readonly type: 'file.started', readonly fileId: FileId, readonly filename: string | null, readonly size: number | null, readonly uploadedBy: Role }
   | { readonly type: 'file.progress', readonly fileId: FileId, readonly offset: number, readonly size: number | null }
-  | { readonly type: 'file.ready', readonly fileId: FileId, readonly filename: string, readonly size: number, readonly sha256: string, readonly uploadedBy: Role }
-  | { readonly type: 'file.received', readonly fileId: FileId, readonly filename: string, readonly participant: ParticipantId }
-  | { readonly type: 'file.deleted', readonly fileId: FileId, readonly filename: string }
+  | { readonly type: 'file.ready', readonly fileId: FileId, readonly filename: string | null, readonly size: number, readonly sha256: string | null, readonly uploadedBy: Role }
+  | { readonly type: 'file.received', readonly fileId: FileId, readonly filename: string | null, readonly participant: ParticipantId }
+  | { readonly type: 'file.deleted', readonly fileId: FileId, readonly filename: string | null }
   | { readonly type: 'participant.left', readonly participant: ParticipantId }
   | { readonly type: 'session.locked' | 'session.closed' }
 

@@ -15,7 +15,7 @@ export class FileRecords {
 
   /**
    * Adds the files of one upload, all or none.
-   * @throws LocalSendError TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
+   * @throws LocalSendError TOO_MANY_FILES, SESSION_SIZE_EXCEEDED, FILE_EXISTS
    */
   async add (id: SessionId, files: readonly NewFile[]): Promise<void> {
     accept(await this.#sessions.change(id, (record) => state.addFiles(record, files)))
@@ -24,7 +24,7 @@ export class FileRecords {
 
   /**
    * Begins an upload that can be resumed.
-   * @throws LocalSendError TOO_MANY_FILES, SESSION_SIZE_EXCEEDED
+   * @throws LocalSendError TOO_MANY_FILES, SESSION_SIZE_EXCEEDED, FILE_EXISTS
    */
   async open (id: SessionId, upload: NewUpload): Promise<void> {
     accept(await this.#sessions.change(id, (record) => state.openUpload(record, upload)))
@@ -102,6 +102,7 @@ export class FileRecords {
 const REFUSALS = {
   'too-many': 'TOO_MANY_FILES',
   'too-large': 'SESSION_SIZE_EXCEEDED',
+  exists: 'FILE_EXISTS',
   'not-found': 'FILE_NOT_FOUND',
   'used-up': 'DOWNLOADS_USED_UP'
 } as const

@@ -6,8 +6,9 @@ import type { JoinId, SessionId } from '../ids.js'
 import { newJoinId } from '../new-ids.js'
 import type { JoinRefusal } from './events.js'
 import type { PasswordStretching } from './password-stretching.js'
-import * as state from './session.js'
-import type { AttemptOutcome, SessionRecord } from './session.js'
+import * as state from './join-attempts.js'
+import { refusalOf } from './join-refusal.js'
+import { secretsOf, type SessionRecord, type SessionSecrets } from './session.js'
 import type { Sessions } from './sessions.js'
 import type { SessionStore } from './store.js'
 import { codesMatch, newToken } from './tokens.js'
@@ -37,11 +38,8 @@ interface Dependencies {
 interface Attempt {
   readonly session: SessionRecord
   readonly joinId: JoinId
-  readonly firstShare: SessionRecord['secrets']['firstShare']
+  readonly firstShare: SessionSecrets['firstShare']
 }
-
-/** Seconds after which an attempt that blocks others is certainly over. */
-const PENDING_RETRY = state.ATTEMPT_LIFETIME / 1000
 
 /**
  * Joining a managed session, by password or by SPAKE2 (protocol local-send/1, sections 3 and 4). The server is always
@@ -70,7 +68,7 @@ export class Joins {
     const token = await newToken()
     return await this.#attempt(id, code, token.hash, peerShare !== undefined, async ({ session, joinId, firstShare }) => {
       const w = await this.#stretching.derive(password, id, signal)
-      const { element } = session.secrets
+      const { element } = secretsOf(session)
       if (!await equalSecrets(w, element.w)) throw new LocalSendError('JOIN_REFUSED')
       const own = firstShare ?? responderShare(element)
       const handshake = peerShare && await responderHandshake({ kind: session.kind, sid: id, element, own, peer: peerShare })
@@ -89,7 +87,7 @@ export class Joins {
   async withShare (id: SessionId, code: string, peerShare: Bytes): Promise<Answered> {
     const token = await newToken()
     return await this.#attempt(id, code, token.hash, true, async ({ session, joinId, firstShare }) => {
-      const { element } = session.secrets
+      const { element } = secretsOf(session)
       const own = firstShare ?? responderShare(element)
       const { expectedConfirmation, confirmation } = await responderHandshake({ kind: session.kind, sid: id, element, own, peer: peerShare })
       const confirmations = { expected: expectedConfirmation, own: confirmation }
@@ -116,14 +114,13 @@ export class Joins {
 
   /** Reserves an attempt, runs it, and sees to it that it ends as a success, a failure or a gift back, whatever happens. */
   async #attempt <Result> (id: SessionId, code: string, tokenHash: string, takesShare: boolean, run: (attempt: Attempt) => Promise<Result>): Promise<Result> {
-    const session = await this.#sessions.find(id)
-    if (session === undefined) throw new LocalSendError('SESSION_NOT_FOUND')
+    const session = await this.#sessions.toJoin(id)
     const codeMatches = await codesMatch(code, session.verificationCode)
     const joinId = newJoinId()
     const request = { id: joinId, codeMatches, tokenHash, takesShare, now: this.#clock() }
     const { outcome, locks } = await this.#sessions.change(id, state.noticingLock((record) => state.reserveAttempt(record, request)))
     if (outcome.result === 'wrong-code') this.#tellFailure(id, null, 'code', locks)
-    if (outcome.result !== 'reserved') throw refusal(outcome.result)
+    if (outcome.result !== 'reserved') throw refusalOf(outcome.result)
     this.#sessions.events.joinRequested(id, joinId)
     try {
       return await run({ session, joinId, firstShare: outcome.firstShare })
@@ -168,14 +165,5 @@ export class Joins {
     if (outcome === 'gone' || session === undefined) throw new LocalSendError(outcome === 'gone' ? 'ATTEMPT_ENDED' : 'SESSION_CLOSED')
     await this.#store.touch(id, this.#clock())
     return session
-  }
-}
-
-function refusal (result: Exclude<AttemptOutcome['result'], 'reserved'>): LocalSendError {
-  switch (result) {
-    case 'locked': return new LocalSendError('SESSION_LOCKED')
-    case 'busy': return new LocalSendError('ATTEMPTS_PENDING', { retryAfter: PENDING_RETRY })
-    case 'wrong-code': return new LocalSendError('JOIN_REFUSED')
-    case 'full': return new LocalSendError('SESSION_FULL')
   }
 }

@@ -37,6 +37,11 @@ export class SessionEvents {
     this.#publish(session, { type: 'join.requested', joinId })
   }
 
+  /** @param step - of the creator, or of the joiner */
+  joinWentOn (session: SessionId, joinId: JoinId, step: 'answered' | 'confirmed'): void {
+    this.#publish(session, { type: `join.${step}`, joinId })
+  }
+
   joined (session: SessionId, joinId: JoinId): void {
     this.#publish(session, { type: 'join.joined', joinId })
   }

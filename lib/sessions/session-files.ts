@@ -7,7 +7,7 @@ type Entry = StoredFile | OpenUpload
 
 export const isUpload = (entry: Entry): entry is OpenUpload => 'length' in entry
 
-/** Bytes of plaintext that have arrived. */
+/** Bytes that have arrived. */
 export const offsetOf = ({ parts }: Pick<FileEntry, 'parts'>): number => parts.reduce((sum, size) => sum + size, 0)
 
 const entries = ({ files, uploads }: SessionRecord): readonly Entry[] =>
@@ -17,20 +17,23 @@ const entries = ({ files, uploads }: SessionRecord): readonly Entry[] =>
 export const findEntry = ({ files, uploads }: SessionRecord, id: FileId): Entry | undefined =>
   files.find((file) => file.id === id) ?? uploads.find((upload) => upload.id === id)
 
-/** Bytes of plaintext that the session holds. */
+/** Bytes that the session holds. */
 export const storedBytes = ({ files, uploads }: SessionRecord): number =>
   files.reduce((sum, { size }) => sum + size, 0) + uploads.reduce((sum, upload) => sum + offsetOf(upload), 0)
 
-type Refusal = 'too-many' | 'too-large'
+type Refusal = 'too-many' | 'too-large' | 'exists'
 
-function refusal (record: SessionRecord, files: number, bytes: number): Refusal | undefined {
-  if (record.files.length + record.uploads.length + files > record.limits.maxFiles) return 'too-many'
+function refusal (record: SessionRecord, added: readonly FileId[], bytes: number): Refusal | undefined {
+  if (record.files.length + record.uploads.length + added.length > record.limits.maxFiles) return 'too-many'
+  if (added.length > 0 && haveDuplicates([...added, ...record.files.map(({ id }) => id), ...record.uploads.map(({ id }) => id)])) return 'exists'
   return storedBytes(record) + bytes > record.limits.maxSessionSize ? 'too-large' : undefined
 }
 
+const haveDuplicates = (ids: readonly FileId[]): boolean => new Set(ids).size < ids.length
+
 /** Adds the files of one upload, all or none. */
 export function addFiles (record: SessionRecord, files: readonly NewFile[]): Changed<'added' | Refusal> {
-  const refused = refusal(record, files.length, files.reduce((sum, { size }) => sum + size, 0))
+  const refused = refusal(record, files.map(({ id }) => id), files.reduce((sum, { size }) => sum + size, 0))
   if (refused !== undefined) return { record, outcome: refused }
   const added = files.map((file, i) => ({ ...file, number: record.filesAdded + i + 1 }))
   return { record: { ...record, files: [...record.files, ...added], filesAdded: record.filesAdded + files.length }, outcome: 'added' }
@@ -38,7 +41,7 @@ export function addFiles (record: SessionRecord, files: readonly NewFile[]): Cha
 
 /** Begins an upload that can be resumed. */
 export function openUpload (record: SessionRecord, upload: NewUpload): Changed<'opened' | Refusal> {
-  const refused = refusal(record, 1, upload.length ?? 0)
+  const refused = refusal(record, [upload.id], upload.length ?? 0)
   if (refused !== undefined) return { record, outcome: refused }
   const number = record.filesAdded + 1
   return { record: { ...record, uploads: [...record.uploads, { ...upload, number }], filesAdded: number }, outcome: 'opened' }
@@ -48,7 +51,7 @@ type UploadOutcome = 'changed' | 'too-large' | 'not-found'
 
 /** Adds a part that is stored for good; later ones go on behind it. */
 export function appendPart (record: SessionRecord, id: FileId, size: number): Changed<UploadOutcome> {
-  if (refusal(record, 0, size) === 'too-large') return { record, outcome: 'too-large' }
+  if (refusal(record, [], size) === 'too-large') return { record, outcome: 'too-large' }
   return changeUpload(record, id, (upload) => ({ ...upload, parts: [...upload.parts, size] }))
 }
 
@@ -67,17 +70,17 @@ function changeUpload (record: SessionRecord, id: FileId, change: (upload: OpenU
 
 /** What is known of an upload when its last part is stored. */
 export interface Completion {
-  /** The plaintext bytes of the last part; `null` if all parts have been added already. */
+  /** The bytes of the last part; `null` if all parts have been added already. */
   readonly lastPart: number | null
   readonly contentType: string
-  readonly sha256: string
+  readonly sha256: string | null
 }
 
 /** Adds the last part of an upload and makes it a file, in its place in the list. */
 export function completeUpload (record: SessionRecord, id: FileId, { lastPart, contentType, sha256 }: Completion): Changed<StoredFile | 'too-large' | 'not-found'> {
   const upload = record.uploads.find((candidate) => candidate.id === id)
   if (upload === undefined) return { record, outcome: 'not-found' }
-  if (refusal(record, 0, lastPart ?? 0) === 'too-large') return { record, outcome: 'too-large' }
+  if (refusal(record, [], lastPart ?? 0) === 'too-large') return { record, outcome: 'too-large' }
   const { declaredType: _declared, length: _length, expectedSha256: _expected, guardedPart: _guarded, ...entry } = upload
   const parts = lastPart === null ? upload.parts : [...upload.parts, lastPart]
   const file: StoredFile = { ...entry, parts, size: offsetOf({ parts }), contentType, sha256 }

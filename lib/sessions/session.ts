@@ -1,12 +1,11 @@
 /**
- * The record of a session and every change of its state, as pure functions (protocol local-send/1, section 4 "Attempts").
- *
- * A store applies one of these changes atomically; whether it succeeded is in the outcome, so that a change which also
- * counts a failure is kept. Invariant: failures and pending attempts together never exceed `limits.maxJoinAttempts`.
+ * The record of a session. What changes it are pure functions (join-attempts.ts, relayed-attempts.ts, session-files.ts), which a
+ * store applies atomically; whether a change succeeded is in its outcome, so that one which also counts a failure is kept.
  */
 
 import type { Bytes } from '../crypto/bytes.js'
 import type { PasswordElement, SessionKind, Share } from '../crypto/spake2.js'
+import { LocalSendError } from '../errors.js'
 import type { FileId, JoinId, SessionId } from '../ids.js'
 
 /** Milliseconds without a confirmation after which an attempt is given back. */
@@ -49,18 +48,49 @@ export interface Confirmations {
   readonly own: Bytes
 }
 
+/**
+ * How far an attempt of an end-to-end session has come, as both sides are told. The first three are open: they count as pending.
+ * Of those, `confirmed` may hold a guess, and only the creator ends it; the two others expire.
+ */
+export type RelayStatus = 'pending' | 'answered' | 'confirmed' | 'joined' | 'rejected' | 'expired'
+
+/** A join attempt of an end-to-end session: what joiner and creator have to say to each other. The server understands none of it. */
+export interface RelayedAttempt {
+  readonly id: JoinId
+  readonly tokenHash: string
+  readonly status: RelayStatus
+  readonly startedAt: number
+  /** When it was rejected or expired; `null` before, and of one that succeeded. */
+  readonly endedAt: number | null
+  /** pA */
+  readonly joinerShare: Bytes
+  /** pB */
+  readonly creatorShare?: Bytes
+  /** cA */
+  readonly joinerConfirmation?: Bytes
+  /** cB, and the content key for the joiner alone; he may ask again. */
+  readonly acceptance?: Acceptance
+}
+
+/** What a creator lets a joiner in with. */
+export interface Acceptance {
+  readonly confirmation: Bytes
+  readonly wrappedKey: Bytes
+}
+
 /** What a file has whether or not all of it has arrived. */
 export interface FileEntry {
   readonly id: FileId
   /** Place in the list; counts from 1 and is not given out again when a file is deleted, so that pages continue behind it. */
   readonly number: number
-  readonly name: string
+  /** `null` in an end-to-end session: its participants alone know. */
+  readonly name: string | null
   readonly uploadedBy: Role
   /** Who uploaded it: `creator`, or the joiner's id. */
   readonly uploaderId: ParticipantId
   /** When it began. */
   readonly uploadedAt: number
-  /** Plaintext bytes of each container that the file consists of, in order. */
+  /** Bytes of each part that the file is stored in, in order: of its plaintext, in an end-to-end session of the one container. */
   readonly parts: readonly number[]
   /** Downloads that are complete or under way; they count against `maxDownloads`. */
   readonly downloads: number
@@ -70,15 +100,17 @@ export interface FileEntry {
   readonly endsAt: number | null
   /** The Upload-Metadata of a tus upload, which its client may ask back; `null` without one. */
   readonly uploadMetadata: string | null
+  /** What its sender says of it, sealed for the other participants: base64url; `null` in a managed session. */
+  readonly sealedMetadata: string | null
 }
 
 /** A file that is whole. */
 export interface StoredFile extends FileEntry {
   readonly contentType: string
-  /** Bytes of plaintext. */
+  /** Bytes: of the plaintext, in an end-to-end session of the container. */
   readonly size: number
-  /** Lowercase hex. */
-  readonly sha256: string
+  /** Lowercase hex; `null` in an end-to-end session. */
+  readonly sha256: string | null
   /** Who has said that he has it; nothing while nobody has. */
   readonly receivedBy?: readonly ParticipantId[]
 }
@@ -124,6 +156,8 @@ export interface SessionRecord {
   readonly creatorTokenHash: string | null
   readonly joiners: readonly Joiner[]
   readonly pending: readonly PendingAttempt[]
+  /** The attempts of an end-to-end session, some of which have ended. */
+  readonly relayed: readonly RelayedAttempt[]
   /** Failures by a wrong code: forgiven by an unlock. */
   readonly wrongCodes: number
   /** Failures behind a right code (password, share, confirmation): never forgiven. */
@@ -132,7 +166,14 @@ export interface SessionRecord {
   readonly uploads: readonly OpenUpload[]
   /** How many files and uploads there have ever been: the last `number`. */
   readonly filesAdded: number
-  readonly secrets: SessionSecrets
+  /** `null` in an end-to-end session: the server has none. */
+  readonly secrets: SessionSecrets | null
+}
+
+/** The secrets of a managed session, for what only those have: throws WRONG_KIND in an end-to-end one. */
+export function secretsOf ({ secrets }: SessionRecord): SessionSecrets {
+  if (secrets === null) throw new LocalSendError('WRONG_KIND')
+  return secrets
 }
 
 export const isParticipant = ({ creatorTokenHash, joiners }: SessionRecord, id: ParticipantId): boolean =>
@@ -150,104 +191,9 @@ export const expiresAt = (record: SessionRecord): number =>
 
 export const isExpired = (record: SessionRecord, now: number): boolean => now >= expiresAt(record)
 
-const failures = (record: SessionRecord): number => record.wrongCodes + record.wrongPasswords
+export const failures = (record: SessionRecord): number => record.wrongCodes + record.wrongPasswords
 
 export const isLocked = (record: SessionRecord): boolean => failures(record) >= record.limits.maxJoinAttempts
 
 export const statusOf = (record: SessionRecord): 'created' | 'joined' | 'locked' =>
   isLocked(record) ? 'locked' : record.joiners.length > 0 ? 'joined' : 'created'
-
-/** The same change, and whether it is the one that locked the session. */
-export const noticingLock = <Outcome>(change: (record: SessionRecord) => Changed<Outcome>) => (before: SessionRecord): Changed<{ readonly outcome: Outcome, readonly locks: boolean }> => {
-  const { record, outcome } = change(before)
-  return { record, outcome: { outcome, locks: isLocked(record) && !isLocked(before) } }
-}
-
-/** Gives back the attempts that ended without a confirmation: without one, nothing was guessed. */
-function dropStale (record: SessionRecord, now: number): SessionRecord {
-  const pending = record.pending.filter(({ state, startedAt }) => state !== 'answered' || now - startedAt < ATTEMPT_LIFETIME)
-  return pending.length === record.pending.length ? record : { ...record, pending }
-}
-
-export interface AttemptRequest {
-  readonly id: JoinId
-  readonly codeMatches: boolean
-  readonly tokenHash: string
-  readonly takesShare: boolean
-  readonly now: number
-}
-
-export type AttemptOutcome =
-  | { readonly result: 'locked' | 'busy' | 'wrong-code' | 'full' }
-  | { readonly result: 'reserved', readonly firstShare: Share | null }
-
-/** Reserves an attempt, or counts a wrong code. */
-export function reserveAttempt (current: SessionRecord, request: AttemptRequest): Changed<AttemptOutcome> {
-  const record = dropStale(current, request.now)
-  if (isLocked(record)) return { record, outcome: { result: 'locked' } }
-  if (failures(record) + record.pending.length >= record.limits.maxJoinAttempts) return { record, outcome: { result: 'busy' } }
-  if (!request.codeMatches) {
-    return { record: { ...record, wrongCodes: record.wrongCodes + 1 }, outcome: { result: 'wrong-code' } }
-  }
-  if (record.joiners.length >= record.limits.maxJoiners) return { record, outcome: { result: 'full' } }
-  const attempt: PendingAttempt = { id: request.id, state: 'reserved', startedAt: request.now, tokenHash: request.tokenHash }
-  const firstShare = request.takesShare ? record.secrets.firstShare : null
-  const secrets = request.takesShare ? { ...record.secrets, firstShare: null } : record.secrets
-  return { record: { ...record, secrets, pending: [...record.pending, attempt] }, outcome: { result: 'reserved', firstShare } }
-}
-
-const without = (record: SessionRecord, id: JoinId): SessionRecord =>
-  ({ ...record, pending: record.pending.filter((attempt) => attempt.id !== id) })
-
-const pendingAttempt = (record: SessionRecord, id: JoinId): PendingAttempt | undefined =>
-  record.pending.find((attempt) => attempt.id === id)
-
-/** Ends an attempt that guessed nothing. */
-export const giveBackAttempt = (record: SessionRecord, id: JoinId): Changed<undefined> =>
-  ({ record: without(record, id), outcome: undefined })
-
-/** Ends an attempt as a failure. It counts even if the attempt is gone: the guess was made. */
-export const failAttempt = (record: SessionRecord, id: JoinId): Changed<undefined> =>
-  ({ record: { ...without(record, id), wrongPasswords: record.wrongPasswords + 1 }, outcome: undefined })
-
-/** Keeps both confirmations of a reserved attempt; `false` if it has been given back meanwhile. */
-export function answerAttempt (record: SessionRecord, id: JoinId, confirmations: Confirmations): Changed<boolean> {
-  const attempt = pendingAttempt(record, id)
-  if (attempt?.state !== 'reserved') return { record, outcome: false }
-  const answered: PendingAttempt = { ...attempt, state: 'answered', confirmations }
-  return { record: { ...record, pending: record.pending.map((other) => other.id === id ? answered : other) }, outcome: true }
-}
-
-/** Takes the one confirmation that an answered attempt is allowed; `undefined` if it is not waiting for one. */
-export function takeConfirmation (current: SessionRecord, id: JoinId, now: number): Changed<Confirmations | undefined> {
-  const record = dropStale(current, now)
-  const attempt = pendingAttempt(record, id)
-  if (attempt?.state !== 'answered' || attempt.confirmations === undefined) return { record, outcome: undefined }
-  const { confirmations, ...rest } = attempt
-  const confirming: PendingAttempt = { ...rest, state: 'confirming' }
-  return { record: { ...record, pending: record.pending.map((other) => other.id === id ? confirming : other) }, outcome: confirmations }
-}
-
-/** Makes the joiner of a successful attempt a participant, if there is still a place. */
-export function admitJoiner (record: SessionRecord, id: JoinId, now: number): Changed<'joined' | 'full' | 'gone'> {
-  const attempt = pendingAttempt(record, id)
-  if (attempt === undefined) return { record, outcome: 'gone' }
-  const rest = without(record, id)
-  if (record.joiners.length >= record.limits.maxJoiners) return { record: rest, outcome: 'full' }
-  const joiner: Joiner = { id, tokenHash: attempt.tokenHash, joinedAt: now }
-  return { record: { ...rest, joiners: [...record.joiners, joiner] }, outcome: 'joined' }
-}
-
-/** Gives the session a new code and forgives wrong ones; it stays locked where the failures behind a right code suffice. */
-export function unlock (record: SessionRecord, verificationCode: string): Changed<'unlocked' | 'locked'> {
-  const unlocked = { ...record, wrongCodes: 0, verificationCode }
-  return isLocked(unlocked) ? { record, outcome: 'locked' } : { record: unlocked, outcome: 'unlocked' }
-}
-
-/** Takes a participant's token away. The place of a joiner who left is free again. */
-export const leave = (record: SessionRecord, id: ParticipantId): Changed<undefined> => ({
-  record: id === 'creator'
-    ? { ...record, creatorTokenHash: null }
-    : { ...record, joiners: record.joiners.filter((joiner) => joiner.id !== id) },
-  outcome: undefined
-})

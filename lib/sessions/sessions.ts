@@ -1,14 +1,15 @@
 import type { Bytes } from '../crypto/bytes.js'
 import { newContentKey } from '../crypto/keys.js'
 import { preparePassword } from '../crypto/password.js'
-import { passwordElement, responderShare } from '../crypto/spake2.js'
+import { passwordElement, responderShare, type SessionKind } from '../crypto/spake2.js'
 import { LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newSessionId } from '../new-ids.js'
 import type { PasswordStretching } from './password-stretching.js'
-import * as state from './session.js'
+import { attemptsWithToken, leave, unlock } from './join-attempts.js'
 import type { SessionEvents } from './session-events.js'
-import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord } from './session.js'
+import * as state from './session.js'
+import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord, SessionSecrets } from './session.js'
 import type { SessionStore } from './store.js'
 import { findHolder, hashToken, newToken, newVerificationCode, type IssuedToken } from './tokens.js'
 import type { Transfers } from './transfers.js'
@@ -30,7 +31,6 @@ export interface SessionSettings {
 }
 
 export interface CreateOptions {
-  readonly password: string
   readonly maxJoiners?: number | undefined
   readonly maxDownloads?: number | undefined
   /** Milliseconds. */
@@ -40,6 +40,9 @@ export interface CreateOptions {
 export interface Created {
   readonly session: SessionRecord
   readonly token: string
+}
+
+export interface ManagedCreated extends Created {
   /** The responder's share, which the first attempt with a share gets. */
   readonly share: Bytes
 }
@@ -99,30 +102,50 @@ export class Sessions {
    * Creates a managed session.
    * @throws LocalSendError PASSWORD_INVALID, INVALID_REQUEST (more joiners than allowed), SERVER_BUSY, SERVER_FULL
    */
-  async create (options: CreateOptions, signal: AbortSignal): Promise<Created> {
-    preparePassword(options.password)
-    const { maxJoiners } = this.#settings
-    if ((options.maxJoiners ?? 1) > maxJoiners) {
-      throw new LocalSendError('INVALID_REQUEST', { detail: `max_joiners may be at most ${maxJoiners} on this server.` })
-    }
+  async createManaged (password: string, options: CreateOptions, signal: AbortSignal): Promise<ManagedCreated> {
+    preparePassword(password)
+    this.#checkOptions(options)
     for (;;) {
       const id = newSessionId()
-      const token = await newToken()
-      const element = passwordElement(await this.#stretching.derive(options.password, id, signal))
+      const element = passwordElement(await this.#stretching.derive(password, id, signal))
       const firstShare = responderShare(element)
-      const session = this.#newRecord(id, options, token, { contentKey: newContentKey(), element, firstShare })
-      const added = await this.#store.add(session, this.#settings.maxSessions)
-      if (added === 'full') throw new LocalSendError('SERVER_FULL', { retryAfter: 60 })
-      if (added === 'added') return { session, token: token.token, share: firstShare.share }
+      const created = await this.#add(id, 'managed', options, { contentKey: newContentKey(), element, firstShare })
+      if (created !== undefined) return { ...created, share: firstShare.share }
     }
   }
 
-  #newRecord (id: SessionId, options: CreateOptions, token: IssuedToken, secrets: SessionRecord['secrets']): SessionRecord {
+  /**
+   * Creates an end-to-end session, of which the server knows no secret.
+   * @throws LocalSendError INVALID_REQUEST (more joiners than allowed), SERVER_FULL
+   */
+  async createEndToEnd (options: CreateOptions): Promise<Created> {
+    this.#checkOptions(options)
+    for (;;) {
+      const created = await this.#add(newSessionId(), 'end-to-end', options, null)
+      if (created !== undefined) return created
+    }
+  }
+
+  #checkOptions ({ maxJoiners = 1 }: CreateOptions): void {
+    const most = this.#settings.maxJoiners
+    if (maxJoiners > most) throw new LocalSendError('INVALID_REQUEST', { detail: `max_joiners may be at most ${most} on this server.` })
+  }
+
+  /** @returns `undefined` where another session has this id */
+  async #add (id: SessionId, kind: SessionKind, options: CreateOptions, secrets: SessionSecrets | null): Promise<Created | undefined> {
+    const token = await newToken()
+    const session = this.#newRecord(id, kind, options, token, secrets)
+    const added = await this.#store.add(session, this.#settings.maxSessions)
+    if (added === 'full') throw new LocalSendError('SERVER_FULL', { retryAfter: 60 })
+    return added === 'added' ? { session, token: token.token } : undefined
+  }
+
+  #newRecord (id: SessionId, kind: SessionKind, options: CreateOptions, token: IssuedToken, secrets: SessionSecrets | null): SessionRecord {
     const { limits, idleTimeout, maxAge } = this.#settings
     const now = this.#clock()
     return {
       id,
-      kind: 'managed',
+      kind,
       createdAt: now,
       lastUsedAt: now,
       idleTimeout,
@@ -132,6 +155,7 @@ export class Sessions {
       creatorTokenHash: token.hash,
       joiners: [],
       pending: [],
+      relayed: [],
       wrongCodes: 0,
       wrongPasswords: 0,
       files: [],
@@ -148,6 +172,16 @@ export class Sessions {
   }
 
   /**
+   * The session that somebody wants to join. That there is one is no secret.
+   * @throws LocalSendError SESSION_NOT_FOUND
+   */
+  async toJoin (id: SessionId): Promise<SessionRecord> {
+    const session = await this.find(id)
+    if (session === undefined) throw new LocalSendError('SESSION_NOT_FOUND')
+    return session
+  }
+
+  /**
    * Whose token this is in this session; `undefined` if it is nobody's.
    * @param isUse - whether it counts as use of the session
    */
@@ -159,8 +193,7 @@ export class Sessions {
     const holder = await findHolder<{ tokenHash: string, caller: Caller }>(hash, [
       ...(session.creatorTokenHash === null ? [] : [{ tokenHash: session.creatorTokenHash, caller: { role: 'creator', id: 'creator', session } as const }]),
       ...session.joiners.map(({ id, tokenHash }) => ({ tokenHash, caller: { role: 'joiner', id, session } as const })),
-      ...session.pending.filter(({ startedAt }) => now - startedAt < state.ATTEMPT_LIFETIME)
-        .map(({ id, tokenHash }) => ({ tokenHash, caller: { role: 'pending', id, session } as const }))
+      ...attemptsWithToken(session, now).map(({ id, tokenHash }) => ({ tokenHash, caller: { role: 'pending', id, session } as const }))
     ])
     if (isUse && holder !== undefined && now - session.lastUsedAt >= TOUCH_INTERVAL) await this.#store.touch(id, now)
     return holder?.caller
@@ -183,14 +216,14 @@ export class Sessions {
    */
   async unlock (id: SessionId): Promise<string> {
     const code = newVerificationCode()
-    const outcome = await this.change(id, (record) => state.unlock(record, code))
+    const outcome = await this.change(id, (record) => unlock(record, code))
     if (outcome === 'locked') throw new LocalSendError('SESSION_LOCKED')
     return code
   }
 
   /** Takes a participant's token away and aborts what was under way with it. */
   async leave (id: SessionId, participant: ParticipantId): Promise<void> {
-    await this.change(id, (record) => state.leave(record, participant))
+    await this.change(id, (record) => leave(record, participant))
     this.events.left(id, participant)
     this.transfers.abort(id, participant)
   }
@@ -199,8 +232,8 @@ export class Sessions {
   async close (id: SessionId): Promise<void> {
     const session = await this.#store.delete(id)
     if (session === undefined) return
-    session.secrets.contentKey.fill(0)
-    session.secrets.element.w.fill(0)
+    session.secrets?.contentKey.fill(0)
+    session.secrets?.element.w.fill(0)
     this.transfers.abort(id)
     this.events.closed(id)
     await Promise.all(this.#endListeners.map((listener) => listener(session)))

@@ -7,7 +7,7 @@ import { randomBytes, toBase64url, toHex, utf8 } from '../../lib/crypto/bytes.js
 import { newJoinId, newSessionId } from '../../lib/new-ids.js'
 import { EmbeddedStore } from '../../lib/sessions/embedded-store.js'
 import { encodeRecord, RECORD_VERSION } from '../../lib/sessions/sealed-record.js'
-import type { SessionRecord } from '../../lib/sessions/session.js'
+import { secretsOf, type SessionRecord } from '../../lib/sessions/session.js'
 import { temporaryFolder } from '../helpers/server.js'
 import { afterCrash, endToEnd, openStore, wrongCode } from './embedded.js'
 import { HOUR, newFile, newRecord, NOW } from './records.js'
@@ -143,8 +143,8 @@ t.test('nothing of a record can be read in the folder', async (t) => {
   const deleted = newRecord({ verificationCode: '645546' })
   await store.add(deleted, MANY)
   await store.delete(deleted.id)
-  const { contentKey, element, firstShare } = record.secrets
-  const bytes = { secret, contentKey, w: element.w, wM: element.wM, wN: element.wN, scalar: firstShare?.scalar ?? secret, deleted: deleted.secrets.contentKey }
+  const { contentKey, element, firstShare } = secretsOf(record)
+  const bytes = { secret, contentKey, w: element.w, wM: element.wM, wN: element.wN, scalar: firstShare?.scalar ?? secret, deleted: secretsOf(deleted).contentKey }
   const texts = {
     code: record.verificationCode,
     'deleted code': deleted.verificationCode,

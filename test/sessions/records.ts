@@ -32,6 +32,7 @@ export const newRecord = ({ limits, ...changes }: Changes = {}): SessionRecord =
   creatorTokenHash: 'ab'.repeat(32),
   joiners: [],
   pending: [],
+  relayed: [],
   wrongCodes: 0,
   wrongPasswords: 0,
   files: [],
@@ -62,7 +63,8 @@ export const newFile = (size = 10, id: FileId = newFileId()): StoredFile => ({
   downloads: 0,
   maxDownloads: null,
   endsAt: null,
-  uploadMetadata: null
+  uploadMetadata: null,
+  sealedMetadata: null
 })
 
 /** The same numbers in [0, 1) every time (mulberry32), so that a failing interleaving can be run again. */

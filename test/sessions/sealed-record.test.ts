@@ -3,7 +3,7 @@ import { concat, fromHex, randomBytes, toBase64url, toHex, utf8, type Bytes } fr
 import { hkdf } from '../../lib/crypto/keys.js'
 import { newSessionId } from '../../lib/new-ids.js'
 import { decodeRecord, encodeRecord, isSecretOf, newSecretCheck, openRecord, RECORD_VERSION, sealRecord } from '../../lib/sessions/sealed-record.js'
-import type { SessionRecord } from '../../lib/sessions/session.js'
+import { secretsOf, type SessionRecord } from '../../lib/sessions/session.js'
 import { newFile, newJoiner, newRecord, seededRandom } from './records.js'
 
 const secret = fromHex('0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0')
@@ -28,8 +28,8 @@ t.test('a record comes back as it was', async (t) => {
   for (const decoded of [decodeRecord(record.id, encodeRecord(record)), await openRecord(secret, record.id, await sealRecord(secret, record))]) {
     t.strictSame(decoded, record)
     t.same(decoded.files.map(({ name }) => name), NAMES)
-    t.ok(decoded.secrets.contentKey instanceof Uint8Array)
-    t.equal(decoded.secrets.contentKey.byteLength, decoded.secrets.contentKey.buffer.byteLength, 'in a buffer of its own')
+    t.ok(secretsOf(decoded).contentKey instanceof Uint8Array)
+    t.equal(secretsOf(decoded).contentKey.byteLength, secretsOf(decoded).contentKey.buffer.byteLength, 'in a buffer of its own')
   }
 })
 
@@ -93,7 +93,7 @@ t.test('sealed as the protocol says', async (t) => {
   const imported = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt'])
   const plaintext = new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: sealed.slice(32, 44) }, imported, sealed.slice(44)))
   t.same(plaintext, encodeRecord(record))
-  t.match(new TextDecoder().decode(plaintext), `"contentKey":"~b${toBase64url(record.secrets.contentKey)}"`)
+  t.match(new TextDecoder().decode(plaintext), `"contentKey":"~b${toBase64url(secretsOf(record).contentKey)}"`)
 })
 
 t.test('salt and nonce are new every time', async (t) => {

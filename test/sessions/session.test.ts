@@ -3,8 +3,10 @@ import { randomBytes } from '../../lib/crypto/bytes.js'
 import type { JoinId } from '../../lib/ids.js'
 import { newJoinId } from '../../lib/new-ids.js'
 import { addFiles, giveBackDownloads, removeFile, reserveDownloads } from '../../lib/sessions/session-files.js'
+import * as attempts from '../../lib/sessions/join-attempts.js'
+import type { AttemptOutcome, AttemptRequest } from '../../lib/sessions/join-attempts.js'
 import * as session from '../../lib/sessions/session.js'
-import { ATTEMPT_LIFETIME, type AttemptOutcome, type AttemptRequest, type Changed, type Confirmations, type SessionRecord } from '../../lib/sessions/session.js'
+import { ATTEMPT_LIFETIME, secretsOf, type Changed, type Confirmations, type SessionRecord } from '../../lib/sessions/session.js'
 import { DAY, HOUR, newFile, newJoiner, newRecord, NOW, seededRandom } from './records.js'
 
 const request = (changes: Partial<AttemptRequest> = {}): AttemptRequest =>
@@ -16,7 +18,7 @@ const confirmations = (): Confirmations => ({ expected: randomBytes(32), own: ra
 function reserve (record: SessionRecord, ...requests: AttemptRequest[]): { record: SessionRecord, outcomes: AttemptOutcome[] } {
   const outcomes: AttemptOutcome[] = []
   for (const next of requests) {
-    const changed = session.reserveAttempt(record, next)
+    const changed = attempts.reserveAttempt(record, next)
     record = changed.record
     outcomes.push(changed.outcome)
   }
@@ -27,7 +29,7 @@ function reserve (record: SessionRecord, ...requests: AttemptRequest[]): { recor
 function answered (changes: Parameters<typeof newRecord>[0] = {}): { record: SessionRecord, id: JoinId, both: Confirmations } {
   const attempt = request()
   const both = confirmations()
-  const { record } = session.answerAttempt(reserve(newRecord(changes), attempt).record, attempt.id, both)
+  const { record } = attempts.answerAttempt(reserve(newRecord(changes), attempt).record, attempt.id, both)
   return { record, id: attempt.id, both }
 }
 
@@ -79,11 +81,11 @@ t.test('what a new attempt meets', (t) => {
     ['room for a second joiner', newRecord({ ...full, limits: { maxJoiners: 2 } }), 'reserved', 'wrong-code']
   ]
   for (const [name, before, right, wrong] of cases) {
-    const byRight = session.reserveAttempt(before, request())
+    const byRight = attempts.reserveAttempt(before, request())
     t.equal(byRight.outcome.result, right, `${name}, right code`)
     t.equal(byRight.record.pending.length, before.pending.length + (right === 'reserved' ? 1 : 0), `${name}, right code: pending`)
     t.equal(byRight.record.wrongCodes, before.wrongCodes, `${name}, right code: no failure`)
-    const byWrong = session.reserveAttempt(before, request({ codeMatches: false }))
+    const byWrong = attempts.reserveAttempt(before, request({ codeMatches: false }))
     t.equal(byWrong.outcome.result, wrong, `${name}, wrong code`)
     t.same(counted(byWrong.record), { ...counted(before), wrongCodes: before.wrongCodes + (wrong === 'wrong-code' ? 1 : 0) }, `${name}, wrong code: counts`)
   }
@@ -92,7 +94,7 @@ t.test('what a new attempt meets', (t) => {
 
 t.test('a reserved attempt keeps what it was asked with', (t) => {
   const { id, tokenHash } = request()
-  t.same(session.reserveAttempt(newRecord(), request({ id, tokenHash, now: NOW + 7 })).record.pending,
+  t.same(attempts.reserveAttempt(newRecord(), request({ id, tokenHash, now: NOW + 7 })).record.pending,
     [{ id, state: 'reserved', startedAt: NOW + 7, tokenHash }])
   t.end()
 })
@@ -101,79 +103,79 @@ t.test('the announced share goes to the first attempt with a share, and to no ot
   const before = newRecord()
   const { record, outcomes } = reserve(before, request({ codeMatches: false, takesShare: true }), request(), request({ takesShare: true }), request({ takesShare: true }))
   const shares = outcomes.map((outcome) => outcome.result === 'reserved' ? outcome.firstShare : outcome.result)
-  t.same(shares, ['wrong-code', null, before.secrets.firstShare, null])
-  t.equal(record.secrets.firstShare, null)
-  t.same(record.secrets.contentKey, before.secrets.contentKey)
-  const { record: after } = session.giveBackAttempt(record, record.pending[1]?.id ?? newJoinId())
-  t.equal(after.secrets.firstShare, null, 'an attempt that is given back does not give the share back: its scalar has been used')
+  t.same(shares, ['wrong-code', null, secretsOf(before).firstShare, null])
+  t.equal(secretsOf(record).firstShare, null)
+  t.same(secretsOf(record).contentKey, secretsOf(before).contentKey)
+  const { record: after } = attempts.giveBackAttempt(record, record.pending[1]?.id ?? newJoinId())
+  t.equal(secretsOf(after).firstShare, null, 'an attempt that is given back does not give the share back: its scalar has been used')
   t.end()
 })
 
 t.test('an answered attempt is given back after a minute; one that is being decided never', (t) => {
   const { record, id } = answered({ limits: { maxJoinAttempts: 1 } })
   const late = (ms: number): AttemptRequest => request({ now: NOW + ms })
-  t.equal(session.reserveAttempt(record, late(ATTEMPT_LIFETIME - 1)).outcome.result, 'busy')
-  const given = session.reserveAttempt(record, late(ATTEMPT_LIFETIME))
+  t.equal(attempts.reserveAttempt(record, late(ATTEMPT_LIFETIME - 1)).outcome.result, 'busy')
+  const given = attempts.reserveAttempt(record, late(ATTEMPT_LIFETIME))
   t.equal(given.outcome.result, 'reserved')
   t.equal(given.record.pending.length, 1)
   t.same(counted(given.record), { wrongCodes: 0, wrongPasswords: 0, pending: 1 })
 
-  const confirming = session.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME - 1).record
-  t.equal(session.reserveAttempt(confirming, late(DAY)).outcome.result, 'busy', 'its confirmation came in time')
+  const confirming = attempts.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME - 1).record
+  t.equal(attempts.reserveAttempt(confirming, late(DAY)).outcome.result, 'busy', 'its confirmation came in time')
 
-  const reserved = session.reserveAttempt(newRecord({ limits: { maxJoinAttempts: 1 } }), request()).record
-  t.equal(session.reserveAttempt(reserved, late(DAY)).outcome.result, 'busy', 'a password is a guess as soon as it has come')
+  const reserved = attempts.reserveAttempt(newRecord({ limits: { maxJoinAttempts: 1 } }), request()).record
+  t.equal(attempts.reserveAttempt(reserved, late(DAY)).outcome.result, 'busy', 'a password is a guess as soon as it has come')
   t.end()
 })
 
 t.test('an attempt that was given back before it was answered is not answered', (t) => {
   const attempt = request()
   const reserved = reserve(newRecord(), attempt).record
-  const { record } = session.giveBackAttempt(reserved, attempt.id)
-  const late = session.answerAttempt(record, attempt.id, confirmations())
+  const { record } = attempts.giveBackAttempt(reserved, attempt.id)
+  const late = attempts.answerAttempt(record, attempt.id, confirmations())
   t.equal(late.outcome, false)
   t.equal(late.record, record)
-  const first = session.answerAttempt(reserved, attempt.id, confirmations())
+  const first = attempts.answerAttempt(reserved, attempt.id, confirmations())
   t.equal(first.outcome, true)
-  t.equal(session.answerAttempt(first.record, attempt.id, confirmations()).outcome, false, 'nor is one answered twice')
+  t.equal(attempts.answerAttempt(first.record, attempt.id, confirmations()).outcome, false, 'nor is one answered twice')
   t.end()
 })
 
 t.test('one confirmation ends an attempt', (t) => {
   const { record, id, both } = answered()
-  const taken = session.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME - 1)
+  const taken = attempts.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME - 1)
   t.equal(taken.outcome, both)
   t.equal(taken.record.pending[0]?.state, 'confirming')
   t.notOk('confirmations' in (taken.record.pending[0] ?? {}), 'they are not kept any longer')
-  t.equal(session.takeConfirmation(taken.record, id, NOW).outcome, undefined, 'a second one')
-  t.equal(session.takeConfirmation(record, newJoinId(), NOW).outcome, undefined, 'of an unknown attempt')
-  const tooLate = session.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME)
+  t.equal(attempts.takeConfirmation(taken.record, id, NOW).outcome, undefined, 'a second one')
+  t.equal(attempts.takeConfirmation(record, newJoinId(), NOW).outcome, undefined, 'of an unknown attempt')
+  const tooLate = attempts.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME)
   t.same([tooLate.outcome, tooLate.record.pending], [undefined, []], 'after a minute')
   const reserved = request()
-  t.equal(session.takeConfirmation(reserve(newRecord(), reserved).record, reserved.id, NOW).outcome, undefined, 'before the answer')
+  t.equal(attempts.takeConfirmation(reserve(newRecord(), reserved).record, reserved.id, NOW).outcome, undefined, 'before the answer')
   t.end()
 })
 
 t.test('how attempts end, and what each end counts', (t) => {
   const { record, id } = answered()
   const other = reserve(record, request()).record
-  t.same(counted(session.failAttempt(other, id).record), { wrongCodes: 0, wrongPasswords: 1, pending: 1 })
-  t.same(counted(session.giveBackAttempt(other, id).record), { wrongCodes: 0, wrongPasswords: 0, pending: 1 })
-  t.same(counted(session.giveBackAttempt(other, newJoinId()).record), { wrongCodes: 0, wrongPasswords: 0, pending: 2 })
-  t.equal(session.failAttempt(newRecord(), id).record.wrongPasswords, 1, 'a failure that comes too late is one all the same')
+  t.same(counted(attempts.failAttempt(other, id).record), { wrongCodes: 0, wrongPasswords: 1, pending: 1 })
+  t.same(counted(attempts.giveBackAttempt(other, id).record), { wrongCodes: 0, wrongPasswords: 0, pending: 1 })
+  t.same(counted(attempts.giveBackAttempt(other, newJoinId()).record), { wrongCodes: 0, wrongPasswords: 0, pending: 2 })
+  t.equal(attempts.failAttempt(newRecord(), id).record.wrongPasswords, 1, 'a failure that comes too late is one all the same')
   t.end()
 })
 
 t.test('a joiner is admitted once, while there is a place', (t) => {
   const { record, id } = answered()
-  const admitted = session.admitJoiner(record, id, NOW + 5)
+  const admitted = attempts.admitJoiner(record, id, NOW + 5)
   t.equal(admitted.outcome, 'joined')
   t.same(admitted.record.joiners, [{ id, tokenHash: 'cd'.repeat(32), joinedAt: NOW + 5 }])
   t.same(admitted.record.pending, [])
-  t.equal(session.admitJoiner(admitted.record, id, NOW).outcome, 'gone')
-  t.equal(session.admitJoiner(newRecord(), id, NOW).outcome, 'gone')
+  t.equal(attempts.admitJoiner(admitted.record, id, NOW).outcome, 'gone')
+  t.equal(attempts.admitJoiner(newRecord(), id, NOW).outcome, 'gone')
 
-  const full = session.admitJoiner({ ...record, joiners: [newJoiner()] }, id, NOW)
+  const full = attempts.admitJoiner({ ...record, joiners: [newJoiner()] }, id, NOW)
   t.equal(full.outcome, 'full')
   t.same(counted(full.record), { wrongCodes: 0, wrongPasswords: 0, pending: 0 }, 'no failure, and the attempt is over')
   t.equal(full.record.joiners.length, 1)
@@ -186,7 +188,7 @@ t.test('unlock forgives wrong codes, and failures behind a right code never', (t
   ]
   for (const [wrongCodes, wrongPasswords, outcome] of cases) {
     const before = newRecord({ wrongCodes, wrongPasswords })
-    const changed = session.unlock(before, '654321')
+    const changed = attempts.unlock(before, '654321')
     const name = `${wrongCodes} wrong codes, ${wrongPasswords} wrong passwords`
     t.equal(changed.outcome, outcome, name)
     t.equal(changed.record.wrongPasswords, wrongPasswords, name)
@@ -200,9 +202,9 @@ t.test('unlock forgives wrong codes, and failures behind a right code never', (t
 t.test('who leaves takes nothing with him but his place', (t) => {
   const [first, second] = [newJoiner(), newJoiner()]
   const record = newRecord({ joiners: [first, second], files: [{ ...newFile(), uploaderId: first.id }] })
-  t.same(session.leave(record, first.id).record, { ...record, joiners: [second] })
-  t.same(session.leave(record, 'creator').record, { ...record, creatorTokenHash: null })
-  t.same(session.leave(record, newJoinId()).record, record)
+  t.same(attempts.leave(record, first.id).record, { ...record, joiners: [second] })
+  t.same(attempts.leave(record, 'creator').record, { ...record, creatorTokenHash: null })
+  t.same(attempts.leave(record, newJoinId()).record, record)
   t.end()
 })
 
@@ -261,9 +263,9 @@ t.test('no change alters the record it was given', (t) => {
   freeze(record)
   const file = record.files[0]?.id ?? newFile().id
   const changes: Array<(record: SessionRecord) => Changed<unknown>> = [
-    (r) => session.reserveAttempt(r, request({ takesShare: true })), (r) => session.reserveAttempt(r, request({ codeMatches: false, now: NOW + DAY })),
-    (r) => session.giveBackAttempt(r, id), (r) => session.failAttempt(r, id), (r) => session.answerAttempt(r, id, confirmations()),
-    (r) => session.takeConfirmation(r, id, NOW), (r) => session.admitJoiner(r, id, NOW), (r) => session.unlock(r, '1'), (r) => session.leave(r, 'creator'),
+    (r) => attempts.reserveAttempt(r, request({ takesShare: true })), (r) => attempts.reserveAttempt(r, request({ codeMatches: false, now: NOW + DAY })),
+    (r) => attempts.giveBackAttempt(r, id), (r) => attempts.failAttempt(r, id), (r) => attempts.answerAttempt(r, id, confirmations()),
+    (r) => attempts.takeConfirmation(r, id, NOW), (r) => attempts.admitJoiner(r, id, NOW), (r) => attempts.unlock(r, '1'), (r) => attempts.leave(r, 'creator'),
     (r) => addFiles(r, [newFile()]), (r) => removeFile(r, file), (r) => reserveDownloads(r, new Set([file])), (r) => giveBackDownloads(r, new Set([file]))
   ]
   for (const change of changes) t.doesNotThrow(() => change(record), change.toString())
@@ -291,22 +293,22 @@ class Joiners {
 
   begin (): void {
     const attempt = request({ now: this.now, codeMatches: this.#chance(4) > 0, takesShare: this.#chance(2) > 0 })
-    const outcome = this.#apply(session.reserveAttempt(this.record, attempt))
+    const outcome = this.#apply(attempts.reserveAttempt(this.record, attempt))
     if (outcome.result !== 'reserved') return
     if (outcome.firstShare !== null) this.sharesGiven += 1
     const { id } = attempt
-    const fail = (): void => { this.#apply(session.failAttempt(this.record, id)) }
-    const admit = (): void => { this.#apply(session.admitJoiner(this.record, id, this.now)) }
-    const giveBack = (): void => { this.#apply(session.giveBackAttempt(this.record, id)) }
+    const fail = (): void => { this.#apply(attempts.failAttempt(this.record, id)) }
+    const admit = (): void => { this.#apply(attempts.admitJoiner(this.record, id, this.now)) }
+    const giveBack = (): void => { this.#apply(attempts.giveBackAttempt(this.record, id)) }
     const guess = (end: () => void) => (): void => {
       this.guesses += 1
       end()
     }
     const confirm = (): void => {
-      if (this.#apply(session.takeConfirmation(this.record, id, this.now)) !== undefined) this.#steps.push(guess(this.#chance(3) > 0 ? fail : admit))
+      if (this.#apply(attempts.takeConfirmation(this.record, id, this.now)) !== undefined) this.#steps.push(guess(this.#chance(3) > 0 ? fail : admit))
     }
     const answer = (): void => {
-      if (!this.#apply(session.answerAttempt(this.record, id, confirmations()))) giveBack()
+      if (!this.#apply(attempts.answerAttempt(this.record, id, confirmations()))) giveBack()
       else if (this.#chance(4) > 0) this.#steps.push(confirm, confirm)
     }
     const ways = attempt.takesShare ? [answer, answer, guess(fail), giveBack] : [guess(fail), guess(fail), guess(admit), giveBack]
