@@ -152,7 +152,11 @@ export class Fields {
 
   /** A whole number, or `null`. */
   wholeOrNull (name: string): number | null {
-    return this.#record[name] === null ? null : this.whole(name)
+    return this.isNull(name) ? null : this.whole(name)
+  }
+
+  isNull (name: string): boolean {
+    return this.#record[name] === null
   }
 
   time (name: string): string {

@@ -80,29 +80,29 @@ export class Api {
   /** Creates a session. A limit that is not given is the server's. */
   async create ({ kind, password, maxJoiners, expiresIn, maxDownloads }: CreateRequest, options: Options = {}): Promise<Created> {
     const json = { kind, password, max_joiners: maxJoiners, expires_in: expiresIn, max_downloads: maxDownloads }
-    return createdOf(await this.#json('create', { method: 'POST', path: '/create', json, expects: [201], ...options }))
+    return createdOf(await this.#json('create', { method: 'POST', path: '/create', json, expects: [201], signal: options.signal }))
   }
 
   /** The state of the session. */
   async status (options: Options = {}): Promise<SessionStatus> {
-    const status = statusOf(await this.#json('status', { method: 'GET', path: this.#path('/status'), expects: [200], repeatable: true, ...options }))
+    const status = statusOf(await this.#json('status', { method: 'GET', path: this.#path('/status'), expects: [200], repeatable: true, signal: options.signal }))
     return this.#ofThisSession(status, 'status')
   }
 
   /** Forgives wrong verification codes. @returns a new one */
   async unlock (options: Options = {}): Promise<string> {
-    const fields = await this.#json('unlock', { method: 'POST', path: this.#path('/unlock'), expects: [200], ...options })
+    const fields = await this.#json('unlock', { method: 'POST', path: this.#path('/unlock'), expects: [200], signal: options.signal })
     return fields.text('verification_code', /^\d{6}$/)
   }
 
   /** Gives the token up. */
   leave (options: Options = {}): Promise<void> {
-    return this.#done({ method: 'POST', path: this.#path('/leave'), expects: [204], repeatable: true, ...options })
+    return this.#done({ method: 'POST', path: this.#path('/leave'), expects: [204], repeatable: true, signal: options.signal })
   }
 
   /** Ends the session for all. */
   async close (options: Options = {}): Promise<void> {
-    const fields = await this.#json('close', { method: 'POST', path: this.#path('/close'), expects: [200], repeatable: true, ...options })
+    const fields = await this.#json('close', { method: 'POST', path: this.#path('/close'), expects: [200], repeatable: true, signal: options.signal })
     fields.oneOf('status', 'closed')
   }
 
@@ -111,7 +111,7 @@ export class Api {
   /** Begins an attempt with the joiner's share, 65 bytes. */
   async join (verificationCode: string, share: Bytes, options: Options = {}): Promise<Pending> {
     const json = { verification_code: verificationCode, public_key: toHex(share) }
-    return pendingOf(await this.#json('join', { method: 'POST', path: this.#path('/join'), json, expects: [202], ...options }))
+    return pendingOf(await this.#json('join', { method: 'POST', path: this.#path('/join'), json, expects: [202], signal: options.signal }))
   }
 
   /**
@@ -120,7 +120,7 @@ export class Api {
    */
   async confirm (joinId: JoinId, confirmation: Bytes, options: Options = {}): Promise<Bytes | undefined> {
     const path = this.#path(`/joins/${joinId}/confirm`)
-    const response = await this.#send({ method: 'POST', path, json: { confirmation: toHex(confirmation) }, expects: [200, 202], ...options })
+    const response = await this.#send({ method: 'POST', path, json: { confirmation: toHex(confirmation) }, expects: [200, 202], signal: options.signal })
     const fields = new Fields(await readJson(response, MAX_ANSWER, options.signal), 'confirm')
     if (response.status === 202) return undefined
     fields.oneOf('status', 'joined')
@@ -129,7 +129,7 @@ export class Api {
 
   /** The attempts to join, for the creator. */
   async attempts (options: Options = {}): Promise<readonly Attempt[]> {
-    const fields = await this.#json('joins', { method: 'GET', path: this.#path('/joins'), expects: [200], repeatable: true, ...options })
+    const fields = await this.#json('joins', { method: 'GET', path: this.#path('/joins'), expects: [200], repeatable: true, signal: options.signal })
     return fields.list('joins', MAX_ATTEMPTS, attemptOf)
   }
 
@@ -139,25 +139,25 @@ export class Api {
   async attempt (joinId: JoinId, { wait, after, ...options }: Options & { readonly wait?: number, readonly after?: string } = {}): Promise<Attempt> {
     const query = after === undefined ? '' : `?wait=${wait ?? 0}&after=${after}`
     const path = this.#path(`/joins/${joinId}${query}`)
-    const attempt = attemptOf(await this.#json('join', { method: 'GET', path, expects: [200], repeatable: true, ...options }))
+    const attempt = attemptOf(await this.#json('join', { method: 'GET', path, expects: [200], repeatable: true, signal: options.signal }))
     if (attempt.joinId !== joinId) throw new ClientError('BAD_ANSWER', { detail: 'It is about another attempt.' })
     return attempt
   }
 
   /** Answers an attempt with the creator's share, 65 bytes. */
   respond (joinId: JoinId, share: Bytes, options: Options = {}): Promise<void> {
-    return this.#done({ method: 'POST', path: this.#path(`/joins/${joinId}/respond`), json: { public_key: toHex(share) }, expects: [200], ...options })
+    return this.#done({ method: 'POST', path: this.#path(`/joins/${joinId}/respond`), json: { public_key: toHex(share) }, expects: [200], signal: options.signal })
   }
 
   /** Admits a joiner: cB, 32 bytes, and the wrapped content key, 60 bytes. */
   accept (joinId: JoinId, confirmation: Bytes, wrappedKey: Bytes, options: Options = {}): Promise<void> {
     const json = { confirmation: toHex(confirmation), wrapped_key: toBase64url(wrappedKey) }
-    return this.#done({ method: 'POST', path: this.#path(`/joins/${joinId}/accept`), json, expects: [200], ...options })
+    return this.#done({ method: 'POST', path: this.#path(`/joins/${joinId}/accept`), json, expects: [200], signal: options.signal })
   }
 
   /** Refuses a joiner; the attempt counts as a failed one. */
   reject (joinId: JoinId, options: Options = {}): Promise<void> {
-    return this.#done({ method: 'POST', path: this.#path(`/joins/${joinId}/reject`), expects: [200], ...options })
+    return this.#done({ method: 'POST', path: this.#path(`/joins/${joinId}/reject`), expects: [200], signal: options.signal })
   }
 
   // Files
@@ -165,7 +165,7 @@ export class Api {
   /** A page of the session's files, of at most 1000. */
   async files ({ limit = MAX_FILES, cursor, ...options }: Options & { readonly limit?: number, readonly cursor?: string | undefined } = {}): Promise<FilePage> {
     const path = this.#path(`/files?limit=${limit}${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)
-    const fields = await this.#json('files', { method: 'GET', path, expects: [200], repeatable: true, ...options }, MAX_LIST)
+    const fields = await this.#json('files', { method: 'GET', path, expects: [200], repeatable: true, signal: options.signal }, MAX_LIST)
     return {
       files: fields.list('files', limit, fileOf),
       nextCursor: fields.of('next_cursor', (value): value is string | null => value === null || (typeof value === 'string' && value.length > 0 && value.length <= 100))
@@ -174,7 +174,7 @@ export class Api {
 
   /** Uploads whole files in one request; all are stored, or none. */
   async upload (form: FormData, options: Options = {}): Promise<readonly ListedFile[]> {
-    const fields = await this.#json('upload', { method: 'POST', path: this.#path('/upload'), body: form, expects: [201], ...options }, MAX_LIST)
+    const fields = await this.#json('upload', { method: 'POST', path: this.#path('/upload'), body: form, expects: [201], signal: options.signal }, MAX_LIST)
     return fields.list('files', MAX_FILES, fileOf)
   }
 
@@ -187,7 +187,7 @@ export class Api {
   async beginUpload (length: number | null, metadata: Readonly<Record<string, string>>, options: Options = {}): Promise<FileId> {
     const pairs = Object.entries(metadata).map(([key, value]) => `${key} ${base64(value)}`).join()
     const headers = { ...TUS, ...(length === null ? { 'upload-defer-length': '1' } : { 'upload-length': String(length) }), 'upload-metadata': pairs }
-    const response = await this.#send({ method: 'POST', path: this.#path('/uploads'), headers, expects: [201], ...options })
+    const response = await this.#send({ method: 'POST', path: this.#path('/uploads'), headers, expects: [201], signal: options.signal })
     await discard(response)
     const id = response.headers.get('location')?.split('/').at(-1)
     if (!isFileId(id) || (metadata['file_id'] !== undefined && metadata['file_id'] !== id)) throw badHeader('Location')
@@ -196,7 +196,7 @@ export class Api {
 
   /** Where an upload stands. @throws ClientError FILE_NOT_FOUND if there is none */
   async uploadState (fileId: FileId, options: Options = {}): Promise<UploadState> {
-    const response = await this.#upload(fileId, { method: 'HEAD', path: this.#path(`/uploads/${fileId}`), headers: TUS, expects: [200, 204], repeatable: true, ...options })
+    const response = await this.#upload(fileId, { method: 'HEAD', path: this.#path(`/uploads/${fileId}`), headers: TUS, expects: [200, 204], repeatable: true, signal: options.signal })
     const deferred = response.headers.get('upload-defer-length') === '1'
     return { offset: wholeHeader(response, 'Upload-Offset'), length: deferred ? null : wholeHeader(response, 'Upload-Length') }
   }
@@ -214,13 +214,13 @@ export class Api {
       'upload-offset': String(offset),
       ...(length !== undefined && { 'upload-length': String(length) })
     }
-    const response = await this.#upload(fileId, { method: 'PATCH', path: this.#path(`/uploads/${fileId}`), headers, body: piece, expects: [204], ...options })
+    const response = await this.#upload(fileId, { method: 'PATCH', path: this.#path(`/uploads/${fileId}`), headers, body: piece, expects: [204], signal: options.signal })
     return wholeHeader(response, 'Upload-Offset')
   }
 
   /** Gives an upload up; what came of it is removed. */
   async abandonUpload (fileId: FileId, options: Options = {}): Promise<void> {
-    await this.#upload(fileId, { method: 'DELETE', path: this.#path(`/uploads/${fileId}`), headers: TUS, expects: [204], repeatable: true, ...options })
+    await this.#upload(fileId, { method: 'DELETE', path: this.#path(`/uploads/${fileId}`), headers: TUS, expects: [204], repeatable: true, signal: options.signal })
   }
 
   /** A file, or a range of it. */
@@ -230,7 +230,7 @@ export class Api {
       ...(!whole && { range: `bytes=${from}-${to === undefined ? '' : to - 1}` }),
       ...(!whole && ifRange !== undefined && { 'if-range': ifRange })
     }
-    const response = await this.#send({ method: 'GET', path: this.#path(`/download/${fileId}`), headers, expects: whole ? [200] : [200, 206], repeatable: true, ...options })
+    const response = await this.#send({ method: 'GET', path: this.#path(`/download/${fileId}`), headers, expects: whole ? [200] : [200, 206], repeatable: true, signal: options.signal })
     const etag = response.headers.get('etag')
     const content = piecesOf(response, options.signal)
     if (response.status === 200) return { start: 0, size: lengthOf(response), etag, content }
@@ -242,18 +242,18 @@ export class Api {
 
   /** Several files that are whole, the bytes of one behind those of the other, in the order asked for. */
   async downloadMany (fileIds: readonly FileId[], options: Options = {}): Promise<Download> {
-    const response = await this.#send({ method: 'POST', path: this.#path('/download'), json: { file_ids: fileIds }, expects: [200], repeatable: true, ...options })
+    const response = await this.#send({ method: 'POST', path: this.#path('/download'), json: { file_ids: fileIds }, expects: [200], repeatable: true, signal: options.signal })
     return { start: 0, size: lengthOf(response), etag: null, content: piecesOf(response, options.signal) }
   }
 
   /** Tells the others that these files have been received and verified. */
   received (fileIds: readonly FileId[], options: Options = {}): Promise<void> {
-    return this.#done({ method: 'POST', path: this.#path('/received'), json: { file_ids: fileIds }, expects: [204], repeatable: true, ...options })
+    return this.#done({ method: 'POST', path: this.#path('/received'), json: { file_ids: fileIds }, expects: [204], repeatable: true, signal: options.signal })
   }
 
   /** Deletes a file. */
   deleteFile (fileId: FileId, options: Options = {}): Promise<void> {
-    return this.#done({ method: 'DELETE', path: this.#path(`/files/${fileId}`), expects: [204], repeatable: true, ...options })
+    return this.#done({ method: 'DELETE', path: this.#path(`/files/${fileId}`), expects: [204], repeatable: true, signal: options.signal })
   }
 
   // Events
@@ -261,7 +261,7 @@ export class Api {
   /** The stream of events, as text/event-stream, behind the one of this id. */
   async events (lastEventId: string | undefined, options: Options = {}): Promise<AsyncIterable<Uint8Array>> {
     const headers = { accept: 'text/event-stream', ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) }
-    const response = await this.#send({ method: 'GET', path: this.#path('/events'), headers, expects: [200], ...options })
+    const response = await this.#send({ method: 'GET', path: this.#path('/events'), headers, expects: [200], signal: options.signal })
     if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) return piecesOf(response, options.signal)
     await discard(response)
     throw badHeader('Content-Type')

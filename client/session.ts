@@ -63,6 +63,8 @@ export async function createSession (connection: Connection, { kind = 'end-to-en
   const request = { kind, ...(kind === 'managed' && { password }), ...limits }
   const { verificationCode, passwordAdvice, ...created } = await new Api(connection).create(request, { signal })
   if (created.kind !== kind) throw new ClientError('UNEXPECTED_KIND')
+  // hostJoins relies on it: a server that guesses would like to make up some more joiners.
+  if (created.limits.maxJoiners > (limits.maxJoiners ?? 1)) throw new ClientError('BAD_ANSWER', { detail: 'The session admits more joiners than were asked for.' })
   const contentKey = kind === 'end-to-end' ? newContentKey() : undefined
   return { member: { server: connection.server, role: 'creator', contentKey, ...created }, verificationCode, passwordAdvice }
 }

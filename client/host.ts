@@ -1,0 +1,264 @@
+/**
+ * The creator's side of joining an end-to-end session (protocol local-send/1, sections 3 and 4, "Attempts").
+ *
+ *     pending    pA has come: a fresh y, pB goes out
+ *     answered   waiting for the joiner
+ *     confirmed  cA has come: right → cB and the wrapped content key go out; wrong → a failure, the attempt is refused
+ *
+ * The server may play every joiner, and is one of those that guess. Invariants: one share and one confirmation for an attempt,
+ * whatever the server says of it later; nothing goes out before what it costs has been written down; after five failures no
+ * confirmation is looked at any more; nobody is admitted beyond `maxJoiners`. All of it holds across runs.
+ */
+
+import type { Bytes } from '../lib/crypto/bytes.js'
+import { verifier, wrapContentKey } from '../lib/crypto/keys.js'
+import { deriveW } from '../lib/crypto/password.js'
+import { confirmationMatches, passwordElement, responderHandshake, responderShare, type Handshake, type PasswordElement } from '../lib/crypto/spake2.js'
+import { isLocalSendError } from '../lib/errors.js'
+import type { JoinId } from '../lib/ids.js'
+import type { Attempt } from './answers.js'
+import type { Api } from './api.js'
+import { ClientError, isClientError, isSessionGone, isTransient, toClientError } from './errors.js'
+import { backoff, events } from './events.js'
+import { pause, type Connection, type Options } from './http.js'
+import { apiOf, type Member } from './session.js'
+
+/** What outlasts a run of {@link hostJoins}: with less than this, whoever restarts it would give a guesser new attempts. */
+export interface HostState {
+  /** Attempts with a wrong confirmation or an unacceptable share. */
+  readonly failures: number
+  /** Who has been let in. */
+  readonly joined: readonly JoinId[]
+  /** Attempts that a share was sent for, whatever became of them. */
+  readonly answered: readonly JoinId[]
+}
+
+/** The state of a session in which nobody has tried to join yet. */
+export const newHostState = (): HostState => ({ failures: 0, joined: [], answered: [] })
+
+/** Wrong confirmations after which the creator answers no more. */
+export const MAX_FAILURES = 5
+/** Attempts that are answered in all: the joiners that a server makes up cost a derivation each, and a place in the state. */
+const MAX_ANSWERED = 500
+
+/** Why somebody was not let in: a wrong confirmation or share; all places taken; of an earlier run, or over before the answer came. */
+export type Refusal = 'password' | 'full' | 'lapsed'
+
+/** What {@link hostJoins} takes. Callbacks are called in the order of what happens and must not throw. */
+export interface HostOptions extends Options {
+  /** As it was given to `createSession`. */
+  readonly password: string
+  /** Of the last run; {@link newHostState} for a new session. */
+  readonly state: HostState
+  /** Writes the state down. Nothing secret leaves before it resolves; if it rejects, so does {@link hostJoins}. */
+  readonly onState: (state: HostState) => Promise<void>
+  readonly onRequested?: (attempt: { readonly joinId: JoinId }) => void
+  /** `verifier` is for people who compare it by voice: `xxxx xxxx xxxx xxxx`. */
+  readonly onJoined?: (joined: { readonly joinId: JoinId, readonly verifier: string }) => void
+  readonly onRefused?: (refused: { readonly joinId: JoinId, readonly reason: Refusal }) => void
+  /** Nobody is answered any more: `guesses` for good, after five failures here; `server` until `unlock`, if the server says so. */
+  readonly onLocked?: (by: 'guesses' | 'server') => void
+}
+
+/**
+ * Answers those who join, until the signal fires: then it resolves. Connections that break and restarts of the server are
+ * waited out.
+ *
+ * @throws ClientError SESSION_NOT_FOUND when the session is gone; UNEXPECTED_KIND for a managed session; PASSWORD_INVALID;
+ *   TOO_MANY_ATTEMPTS; BAD_ANSWER
+ */
+export async function hostJoins (connection: Connection, member: Member, options: HostOptions): Promise<void> {
+  const { contentKey, sessionId } = member
+  if (member.kind !== 'end-to-end' || contentKey === undefined) throw new ClientError('UNEXPECTED_KIND')
+  const { password, signal } = options
+  try {
+    const element = passwordElement(await deriveW(password, sessionId))
+    const host = new Host(apiOf(connection, member), member, { contentKey, element }, options)
+    for await (const event of events(connection, member, { signal })) {
+      if (event.type === 'session.locked') options.onLocked?.('server')
+      if (event.type === 'session.closed') throw new ClientError('SESSION_NOT_FOUND')
+      if (event.type === 'reset' || event.type === 'join.requested' || event.type === 'join.confirmed') await host.catchUp()
+    }
+  } catch (error) {
+    if (signal?.aborted === true) return
+    throw isSessionGone(error) ? new ClientError('SESSION_NOT_FOUND', { cause: error }) : toClientError(error)
+  }
+}
+
+interface Secrets {
+  readonly contentKey: Bytes
+  readonly element: PasswordElement
+}
+
+/** An attempt that this run has answered. */
+interface Answered {
+  readonly share: Bytes
+  readonly handshake: Handshake
+  /** What becomes of it, from when its confirmation is looked at: that happens once, even where it ends in a failure to write. */
+  decision?: Promise<Decision>
+  /** Whether the caller knows. */
+  told?: true
+}
+
+type Decision = { readonly accepts: true, readonly wrappedKey: Bytes } | { readonly accepts: false, readonly reason: Refusal }
+
+class Host {
+  readonly #api: Api
+  readonly #member: Member
+  readonly #secrets: Secrets
+  readonly #options: HostOptions
+  readonly #answered = new Map<JoinId, Answered>()
+  readonly #refused = new Set<JoinId>()
+  #state: HostState
+
+  constructor (api: Api, member: Member, secrets: Secrets, options: HostOptions) {
+    this.#api = api
+    this.#member = member
+    this.#secrets = secrets
+    this.#options = options
+    this.#state = options.state
+    if (this.#locked) options.onLocked?.('guesses')
+  }
+
+  get #signal (): Options {
+    return { signal: this.#options.signal }
+  }
+
+  get #locked (): boolean {
+    return this.#state.failures >= MAX_FAILURES
+  }
+
+  get #full (): boolean {
+    return this.#state.joined.length >= this.#member.limits.maxJoiners
+  }
+
+  /** Looks at all attempts and does what each of them waits for; again, until the server has taken it. */
+  async catchUp (): Promise<void> {
+    const { signal } = this.#signal
+    for (let failures = 0; ; failures++) {
+      try {
+        for (const attempt of await this.#api.attempts({ signal })) await this.#step(attempt)
+        return
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (!isTransient(error)) throw error
+        const asked = isClientError(error) ? (error.retryAfter ?? 0) * 1000 : 0
+        await pause(Math.max(backoff(failures), Math.min(asked, 60_000)), signal)
+      }
+    }
+  }
+
+  async #step (attempt: Attempt): Promise<void> {
+    if (attempt.status === 'pending') await this.#answer(attempt)
+    if (attempt.status === 'confirmed') await this.#decide(attempt)
+    if (attempt.status === 'joined') await this.#tell(attempt.joinId)
+  }
+
+  /** Sends a share, fresh for this attempt and the same one if it has to be sent again. */
+  async #answer ({ joinId, publicKey }: Attempt): Promise<void> {
+    const known = this.#answered.get(joinId)
+    if (known !== undefined) return this.#respond(joinId, known.share)
+    // What an earlier run answered can only lapse: its y is gone, and another share for it there must not be.
+    if (this.#refused.has(joinId)) return this.#refuse(joinId, 'password')
+    if (this.#locked || this.#full || this.#state.answered.includes(joinId)) return
+    if (this.#state.answered.length >= MAX_ANSWERED) throw new ClientError('TOO_MANY_ATTEMPTS')
+    this.#options.onRequested?.({ joinId })
+    const own = responderShare(this.#secrets.element)
+    const handshake = await this.#handshake(own, publicKey)
+    if (handshake === undefined) return this.#fail(joinId)
+    await this.#write({ answered: [...this.#state.answered, joinId] })
+    this.#answered.set(joinId, { share: own.share, handshake })
+    await this.#respond(joinId, own.share)
+  }
+
+  /** `undefined` for a share that must not be accepted. */
+  async #handshake (own: ReturnType<typeof responderShare>, peer: Bytes | undefined): Promise<Handshake | undefined> {
+    if (peer === undefined) throw new ClientError('BAD_ANSWER', { detail: 'What is wrong: public_key of a pending attempt.' })
+    const { kind, sessionId: sid } = this.#member
+    try {
+      return await responderHandshake({ kind, sid, element: this.#secrets.element, own, peer })
+    } catch (error) {
+      if (isLocalSendError(error, 'SHARE_REFUSED')) return undefined
+      throw error
+    }
+  }
+
+  async #respond (joinId: JoinId, share: Bytes): Promise<void> {
+    await unlessEnded(this.#api.respond(joinId, share, this.#signal))
+  }
+
+  /** Looks at the first confirmation that comes for an attempt, and at no other. */
+  async #decide ({ joinId, confirmation }: Attempt): Promise<void> {
+    const answered = this.#answered.get(joinId)
+    if (answered === undefined) return this.#refuse(joinId, 'lapsed')
+    answered.decision ??= this.#judge(joinId, answered.handshake, confirmation)
+    const decision = await answered.decision
+    if (!decision.accepts) return this.#refuse(joinId, decision.reason)
+    if (await unlessEnded(this.#api.accept(joinId, answered.handshake.confirmation, decision.wrappedKey, this.#signal))) return this.#tell(joinId)
+    await this.#settle(joinId, answered)
+  }
+
+  /** B checks cA before it reveals cB (section 3), and what a wrong one costs is written down before anybody is told. */
+  async #judge (joinId: JoinId, handshake: Handshake, confirmation: Bytes | undefined): Promise<Decision> {
+    if (confirmation === undefined) throw new ClientError('BAD_ANSWER', { detail: 'What is wrong: confirmation of a confirmed attempt.' })
+    if (this.#locked) return { accepts: false, reason: 'password' }
+    if (this.#full) return { accepts: false, reason: 'full' }
+    if (!await confirmationMatches(handshake.expectedConfirmation, confirmation)) {
+      await this.#count()
+      return { accepts: false, reason: 'password' }
+    }
+    await this.#write({ joined: [...this.#state.joined, joinId] })
+    return { accepts: true, wrappedKey: await wrapContentKey(handshake.sessionKey, this.#member.sessionId, this.#secrets.contentKey) }
+  }
+
+  /** The server did not take the acceptance: it had it already, or the attempt ended before. */
+  async #settle (joinId: JoinId, answered: Answered): Promise<void> {
+    const { status } = await this.#api.attempt(joinId, this.#signal)
+    if (status === 'joined') return this.#tell(joinId)
+    if (answered.told !== true) this.#options.onRefused?.({ joinId, reason: 'lapsed' })
+    answered.told = true
+  }
+
+  async #tell (joinId: JoinId): Promise<void> {
+    const answered = this.#answered.get(joinId)
+    if (answered?.decision === undefined || answered.told === true) return
+    const { accepts } = await answered.decision
+    if (!accepts) return
+    answered.told = true
+    this.#options.onJoined?.({ joinId, verifier: await verifier(answered.handshake.sessionKey, this.#member.sessionId) })
+  }
+
+  async #fail (joinId: JoinId): Promise<void> {
+    await this.#count()
+    await this.#refuse(joinId, 'password')
+  }
+
+  async #count (): Promise<void> {
+    await this.#write({ failures: this.#state.failures + 1 })
+    if (this.#locked) this.#options.onLocked?.('guesses')
+  }
+
+  async #refuse (joinId: JoinId, reason: Refusal): Promise<void> {
+    const isNew = !this.#refused.has(joinId)
+    this.#refused.add(joinId)
+    if (isNew) this.#options.onRefused?.({ joinId, reason })
+    await unlessEnded(this.#api.reject(joinId, this.#signal))
+  }
+
+  /** In memory first: if writing fails, this run ends, and must not have forgotten. */
+  async #write (changes: Partial<HostState>): Promise<void> {
+    this.#state = { ...this.#state, ...changes }
+    await this.#options.onState(this.#state)
+  }
+}
+
+/** Whether the server took it; `false` if the attempt had ended before. */
+async function unlessEnded (call: Promise<void>): Promise<boolean> {
+  try {
+    await call
+    return true
+  } catch (error) {
+    if (isClientError(error, 'ATTEMPT_ENDED', 'ATTEMPT_NOT_FOUND', 'SESSION_FULL')) return false
+    throw error
+  }
+}
