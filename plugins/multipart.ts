@@ -18,8 +18,8 @@ declare module 'fastify' {
 
 const FIELDS: Readonly<Record<SessionKind, readonly string[]>> = { managed: ['sha256'], 'end-to-end': ['file_id', 'metadata'] }
 const SHA256 = /^[0-9a-f]{64}$/i
-/** Of parts: five for each of 1000 files. Of a field: the longest sealed metadata. */
-const LIMITS = { parts: 5000, fieldSize: 8192, fieldNameSize: 100, headerPairs: 20, fileSize: Number.POSITIVE_INFINITY }
+/** Of parts: five for each file. Of a field: the longest sealed metadata. */
+const LIMITS = { files: 1000, parts: 5000, fieldSize: 8192, fieldNameSize: 100, headerPairs: 20, fileSize: Number.POSITIVE_INFINITY }
 
 const PLUGIN_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_PARTS_LIMIT: 'TOO_MANY_PARTS',

@@ -8,7 +8,7 @@ import { requestedRange } from '../lib/files/ranges.js'
 import type { OpenUpload, StoredFile } from '../lib/sessions/session.js'
 import { isUpload, pageOfFiles } from '../lib/sessions/session-files.js'
 import { presentFile, presentUpload } from './presenters.js'
-import { DownloadHeaders, errorAnswers, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
+import { DownloadHeaders, errorAnswers, FILE_IDS_LIMIT, FileIdsBody, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
 
 /** What boundaries, headers and fields of a multipart body may take: with less, a body of many small files would be refused for its length. */
 const MULTIPART_OVERHEAD = 2 ** 20
@@ -23,12 +23,12 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['files'],
       operationId: 'upload',
       summary: 'Upload files',
-      description: 'multipart/form-data with any number of parts `file`, each with optional fields `sha256`, `max_downloads` and `expires_in` (seconds) before it. All files are stored, or none.',
+      description: 'multipart/form-data with any number of parts `file`, each with optional fields `sha256`, `max_downloads` and `expires_in` (seconds) before it; in an end-to-end session with `file_id` and sealed `metadata`, and the container as the file. All files are stored, or none.',
       consumes: ['multipart/form-data'],
       params: SessionParams,
       response: {
         201: Uploaded,
-        ...errorAnswers('MULTIPART_MALFORMED', 'MULTIPART_UNEXPECTED', 'NO_FILE', 'TOO_MANY_PARTS', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
+        ...errorAnswers('MULTIPART_MALFORMED', 'MULTIPART_UNEXPECTED', 'NO_FILE', 'TOO_MANY_PARTS', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_EXISTS', 'CONTAINER_REFUSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
       }
     }
   }, async (request, reply) => {
@@ -104,6 +104,26 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
     return describe(reply, entry).send(content)
   })
 
+  app.post('/:id/download', {
+    bodyLimit: FILE_IDS_LIMIT,
+    config: { access: 'participant' },
+    schema: {
+      tags: ['files'],
+      operationId: 'downloadFiles',
+      summary: 'Download many files',
+      description: 'Their bytes one behind the other, in the order in which they are asked for: the sizes in the list say where one ends. For many small files, of which each would be a request. It counts as a download of each.',
+      params: SessionParams,
+      body: FileIdsBody,
+      response: {
+        200: { description: 'The files', content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } } },
+        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'DOWNLOADS_USED_UP', 'CONTAINER_DAMAGED', 'SERVER_BUSY')
+      }
+    }
+  }, async (request, reply) => {
+    const { length, stream } = await app.downloads.downloadMany(request.participant(), request.body.file_ids, request.clientSignal)
+    return describeBytes(reply).headers({ ...(length !== null && { 'content-length': length }) }).send(stream)
+  })
+
   app.delete('/:id/files/:file_id', {
     config: { access: 'participant' },
     schema: {
@@ -127,15 +147,19 @@ const sizeOf = (entry: StoredFile | OpenUpload): number | null => isUpload(entry
 /** A file never changes under its id, and what is downloaded of an upload under way is the same file. */
 const etag = ({ id }: StoredFile | OpenUpload): string => `"${id}"`
 
-/** The headers that a file has in whatever way it is downloaded. */
-const describe = (reply: FastifyReply, entry: StoredFile | OpenUpload): FastifyReply => reply.headers({
+/** The headers of everything that is downloaded. */
+const describeBytes = (reply: FastifyReply): FastifyReply => reply.headers({
   'content-type': 'application/octet-stream',
+  'cache-control': 'private, no-store',
+  'content-security-policy': 'sandbox'
+})
+
+/** The headers that a file has in whatever way it is downloaded. */
+const describe = (reply: FastifyReply, entry: StoredFile | OpenUpload): FastifyReply => describeBytes(reply).headers({
   'content-disposition': contentDisposition(entry.name ?? `${entry.id}.lsf`),
   etag: etag(entry),
   ...(sizeOf(entry) !== null && { 'accept-ranges': 'bytes' }),
-  ...(!isUpload(entry) && entry.sha256 !== null && { 'repr-digest': `sha-256=:${Buffer.from(fromHex(entry.sha256)).toString('base64')}:` }),
-  'cache-control': 'private, no-store',
-  'content-security-policy': 'sandbox'
+  ...(!isUpload(entry) && entry.sha256 !== null && { 'repr-digest': `sha-256=:${Buffer.from(fromHex(entry.sha256)).toString('base64')}:` })
 })
 
 export default files

@@ -175,6 +175,8 @@ export const SealedUploading = Type.Object({ ...Coming, ...Sealed }, { descripti
 
 export const Uploaded = Type.Object({ files: Type.Array(Type.Union([File, SealedFile])) }, { description: 'What was stored' })
 
+/** Bytes of a body that names as many files as it may. */
+export const FILE_IDS_LIMIT = 64 * 1024
 export const FileIdsBody = Type.Object({ file_ids: Type.Array(FileId, { minItems: 1, maxItems: 1000, uniqueItems: true }) }, strict)
 
 export const FileListQuery = Type.Object({

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Bytes } from '../crypto/bytes.js'
+import type { FileId } from '../ids.js'
 import type { FileRecords } from '../sessions/file-records.js'
 import { isUpload } from '../sessions/session-files.js'
 import type { OpenUpload, StoredFile } from '../sessions/session.js'
@@ -7,7 +8,7 @@ import type { BlobStore } from './blob-store.js'
 import type { Files, Participant } from './files.js'
 import { followUpload } from './follow-upload.js'
 import type { Lane } from './memory-budget.js'
-import { sendOut, type OutgoingDependencies } from './outgoing.js'
+import { sendOut, type Outgoing, type OutgoingDependencies } from './outgoing.js'
 import { readParts } from './read-file.js'
 import type { UploadActivity } from './upload-activity.js'
 
@@ -55,6 +56,32 @@ export class Downloads {
       }
     })
     return stream
+  }
+
+  /**
+   * Streams several files one behind the other, for receivers of many small ones. It counts as a download of each; if it breaks,
+   * only of those that were sent whole.
+   *
+   * @param client - fires when the client has gone
+   * @throws LocalSendError FILE_NOT_FOUND, also for one that is still being uploaded; CONTAINER_DAMAGED, DOWNLOADS_USED_UP, SESSION_CLOSED, SERVER_BUSY, SERVER_STOPPING
+   */
+  async downloadMany (participant: Participant, ids: readonly FileId[], client: AbortSignal): Promise<Outgoing> {
+    const { files, records, blobs } = this.#use
+    return await sendOut(this.#use, participant, client, async (session) => {
+      const wanted = ids.map((id) => files.findWhole(session, id))
+      const giveBack = await records.reserveDownloads(session, wanted)
+      const sent = new Set<StoredFile>()
+      async function * inOrder (lane: Lane): AsyncGenerator<Bytes, void> {
+        for (const file of wanted) {
+          yield * readParts({ blobs, sessionId: session.id, fileId: file.id, contentKey: session.secrets?.contentKey ?? null, lane }, file.parts, { start: 0, end: file.size })
+          sent.add(file)
+        }
+      }
+      return {
+        giveBack: () => giveBack(wanted.filter((file) => !sent.has(file))),
+        open: (lane) => ({ length: wanted.reduce((sum, { size }) => sum + size, 0), pieces: inOrder(lane) })
+      }
+    })
   }
 
   #open ({ session, id }: Participant, entry: StoredFile | OpenUpload, { start, end }: Wanted, lane: Lane, signal: AbortSignal): AsyncGenerator<Bytes, void> {

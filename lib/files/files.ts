@@ -47,6 +47,13 @@ export class Files {
     return entry
   }
 
+  /** @throws LocalSendError FILE_NOT_FOUND, also where it is still being uploaded */
+  findWhole (session: SessionRecord, id: FileId): StoredFile {
+    const entry = this.find(session, id)
+    if (isUpload(entry)) throw new LocalSendError('FILE_NOT_FOUND', { detail: 'One of them is still being uploaded.' })
+    return entry
+  }
+
   /**
    * Removes a file, or an upload that is under way, for good. Its uploader and the creator may.
    * @throws LocalSendError FILE_NOT_FOUND, NOT_YOUR_FILE
@@ -58,12 +65,12 @@ export class Files {
   }
 
   /**
-   * Notes that a participant has received a file.
-   * @throws LocalSendError FILE_NOT_FOUND, OWN_FILE
+   * Notes that a participant has received files.
+   * @throws LocalSendError FILE_NOT_FOUND, OWN_FILE; nothing is noted then
    */
-  async markReceived ({ session, id }: Participant, fileId: FileId): Promise<void> {
-    if (this.find(session, fileId).uploaderId === id) throw new LocalSendError('OWN_FILE')
-    await this.#records.markReceived(session.id, fileId, id)
+  async markReceived ({ session, id }: Participant, fileIds: readonly FileId[]): Promise<void> {
+    if (fileIds.some((fileId) => this.find(session, fileId).uploaderId === id)) throw new LocalSendError('OWN_FILE')
+    await this.#records.markReceived(session.id, fileIds, id)
   }
 
   async #delete (sessionId: SessionId, fileId: FileId): Promise<void> {

@@ -70,12 +70,12 @@ export class FileRecords {
   }
 
   /**
-   * Notes that a participant has received a file.
+   * Notes that a participant has received files, all or none.
    * @throws LocalSendError FILE_NOT_FOUND
    */
-  async markReceived (id: SessionId, fileId: FileId, participant: ParticipantId): Promise<void> {
-    const { file, isNew } = accept(await this.#sessions.change(id, (record) => state.markReceived(record, fileId, participant)))
-    if (isNew) this.#sessions.events.fileReceived(id, file, participant)
+  async markReceived (id: SessionId, fileIds: readonly FileId[], participant: ParticipantId): Promise<void> {
+    const news = accept(await this.#sessions.change(id, (record) => state.markReceived(record, fileIds, participant)))
+    for (const file of news) this.#sessions.events.fileReceived(id, file, participant)
   }
 
   /**

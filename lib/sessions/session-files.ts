@@ -102,14 +102,14 @@ export function removeFile (record: SessionRecord, id: FileId): Changed<Entry | 
   return { record: { ...record, files: record.files.filter((file) => file !== outcome), uploads: record.uploads.filter((upload) => upload !== outcome) }, outcome }
 }
 
-/** Notes who has received a file; the outcome is the file, and whether that is news. */
-export function markReceived (record: SessionRecord, id: FileId, participant: ParticipantId): Changed<{ readonly file: StoredFile, readonly isNew: boolean } | 'not-found'> {
-  const file = record.files.find((candidate) => candidate.id === id)
-  if (file === undefined) return { record, outcome: 'not-found' }
-  const receivedBy = file.receivedBy ?? []
-  if (receivedBy.includes(participant)) return { record, outcome: { file, isNew: false } }
-  const received = { ...file, receivedBy: [...receivedBy, participant] }
-  return { record: { ...record, files: record.files.map((other) => other === file ? received : other) }, outcome: { file: received, isNew: true } }
+/** Notes who has received files, of all or none; the outcome is those of which that is news. */
+export function markReceived (record: SessionRecord, ids: readonly FileId[], participant: ParticipantId): Changed<readonly StoredFile[] | 'not-found'> {
+  const wanted = new Set(ids)
+  const found = record.files.filter(({ id }) => wanted.has(id))
+  if (found.length < wanted.size) return { record, outcome: 'not-found' }
+  const news = new Set(found.filter(({ receivedBy = [] }) => !receivedBy.includes(participant)))
+  const files = record.files.map((file) => news.has(file) ? { ...file, receivedBy: [...file.receivedBy ?? [], participant] } : file)
+  return { record: news.size === 0 ? record : { ...record, files }, outcome: [...news] }
 }
 
 /** The files and uploads whose own time is over. */
