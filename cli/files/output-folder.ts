@@ -15,6 +15,12 @@ import { numberedName, partialName, safePath } from './safe-path.js'
 /** How many numbers are tried behind a name that is taken. */
 const MAX_NUMBER = 10_000
 
+/** A partial file that is not there yet. */
+export interface PlannedFile {
+  readonly path: string
+  readonly placement: Placement
+}
+
 /** A folder that received files go into. */
 export class OutputFolder {
   /** Without symbolic links in it. */
@@ -50,14 +56,17 @@ export class OutputFolder {
     return await this.#folder(safePath(name))
   }
 
-  /** Begins a file: a partial one beside the place that it is to have. */
-  async createPartial (name: string): Promise<PartialFile> {
+  /** Where a partial file is to be, beside the place that the whole one is to have, so that it can be noted before it is made. */
+  async plan (name: string): Promise<PlannedFile> {
     const { folder, base } = await this.#place(name)
-    for (;;) {
-      const path = join(folder, partialName(base))
-      const file = await openOnly(path, constants.O_CREAT | constants.O_EXCL)
-      if (file !== undefined) return new PartialFile(file, path, this.#placement(folder, base))
-    }
+    return { path: join(folder, partialName(base)), placement: this.#placement(folder, base) }
+  }
+
+  /** Makes it. */
+  async create ({ path, placement }: PlannedFile): Promise<PartialFile> {
+    const file = await openOnly(path, constants.O_CREAT | constants.O_EXCL)
+    if (file === undefined) throw new CliError(`${path} was made by somebody else.`, EXIT.failure)
+    return new PartialFile(file, path, placement)
   }
 
   /**

@@ -4,6 +4,10 @@ import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
 import { hasCode, sentenceFor } from './system-error.js'
 
+// Read once, at the start, and given back as it was: what is deprecated about it is that threads may do so at one time.
+// eslint-disable-next-line @typescript-eslint/no-deprecated -- there is no other way to learn it
+const UMASK = process.umask()
+
 /** Where a partial file may end up. */
 export interface Placement {
   /** Paths in the order in which they are tried. */
@@ -64,7 +68,7 @@ export class PartialFile {
    * @returns the path that it has got
    */
   async finish ({ modified, executable, replace }: Finish): Promise<string> {
-    await this.#written(this.#file.chmod((executable ? 0o777 : 0o666) & ~process.umask()))
+    await this.#written(this.#file.chmod((executable ? 0o777 : 0o666) & ~UMASK))
     await this.#written(this.#file.utimes(new Date(), modified))
     await this.#written(this.#file.sync())
     await this.#file.close()

@@ -10,7 +10,7 @@ interface Writing { readonly replace?: boolean, readonly executable?: boolean }
 
 /** Receives a whole file. @returns the path it got, relative to the folder */
 async function receive (folder: OutputFolder, name: string, content = 'new', { replace = false, executable = false }: Writing = {}): Promise<string> {
-  const partial = await folder.createPartial(name)
+  const partial = await folder.create(await folder.plan(name))
   await partial.write(Buffer.from(content))
   return (await partial.finish({ modified: MODIFIED, executable, replace })).slice(folder.path.length + 1)
 }
@@ -23,7 +23,7 @@ async function setUp (t: Test): Promise<{ folder: OutputFolder, root: string, ou
 
 t.test('a file has a name of its own and is nobody else\'s until it is whole', async (t) => {
   const { folder, root } = await setUp(t)
-  const partial = await folder.createPartial('a/b/c.txt')
+  const partial = await folder.create(await folder.plan('a/b/c.txt'))
   await partial.write(Buffer.from('first '))
   const [name = ''] = await readdir(join(root, 'a/b'))
   t.match(name, /^\.c\.txt\.[0-9a-f]{8}\.part$/)
@@ -31,17 +31,18 @@ t.test('a file has a name of its own and is nobody else\'s until it is whole', a
   await partial.write(Buffer.from('second'))
   t.equal(await partial.finish({ modified: MODIFIED, executable: false, replace: false }), join(folder.path, 'a/b/c.txt'))
   t.same(await readdir(join(root, 'a/b')), ['c.txt'])
+  await writeFile(join(root, 'ordinary'), '')
   const { mode, mtime } = await stat(join(root, 'a/b/c.txt'))
-  t.same([mode & 0o777, mtime], [0o666 & ~process.umask(), MODIFIED])
+  t.same([mode, mtime], [(await stat(join(root, 'ordinary'))).mode, MODIFIED])
   t.equal(await readFile(join(root, 'a/b/c.txt'), 'utf8'), 'first second')
 })
 
 t.test('what is discarded leaves nothing, what is kept can be gone on with', async (t) => {
   const { folder, root } = await setUp(t)
-  const gone = await folder.createPartial('gone')
+  const gone = await folder.create(await folder.plan('gone'))
   await gone.discard()
   t.same(await readdir(root), [])
-  const kept = await folder.createPartial('kept')
+  const kept = await folder.create(await folder.plan('kept'))
   await kept.write(Buffer.from('0123456789'))
   await kept.keep()
   const again = await (await OutputFolder.open(root)).reopenPartial('kept', kept.path)
@@ -50,7 +51,7 @@ t.test('what is discarded leaves nothing, what is kept can be gone on with', asy
   await again?.write(Buffer.from('ABC'))
   await again?.finish({ modified: MODIFIED, executable: true, replace: false })
   t.equal(await readFile(join(root, 'kept'), 'utf8'), '0123ABC')
-  t.equal((await stat(join(root, 'kept'))).mode & 0o777, 0o777 & ~process.umask())
+  t.equal((await stat(join(root, 'kept'))).mode & 0o111, (await stat(root)).mode & 0o111)
 })
 
 t.test('what is there stays, unless it was said that it need not', async (t) => {
@@ -72,7 +73,7 @@ t.test('what is there stays, unless it was said that it need not', async (t) => 
 
 t.test('a name that is taken while its file arrives is not lost either', async (t) => {
   const { folder, root } = await setUp(t)
-  const partial = await folder.createPartial('race')
+  const partial = await folder.create(await folder.plan('race'))
   await partial.write(Buffer.from('ours'))
   await writeFile(join(root, 'race'), 'theirs')
   t.equal(await partial.finish({ modified: MODIFIED, executable: false, replace: false }), join(folder.path, 'race (2)'))
@@ -106,7 +107,7 @@ t.test('a folder that becomes a link meanwhile is noticed', async (t) => {
 
 t.test('a partial file that became something else is not gone on with', async (t) => {
   const { folder, root, outside } = await setUp(t)
-  const kept = await folder.createPartial('x')
+  const kept = await folder.create(await folder.plan('x'))
   await kept.keep()
   await rm(kept.path)
   t.equal(await folder.reopenPartial('x', kept.path), undefined)

@@ -1,0 +1,128 @@
+/**
+ * What a run leaves behind so that another one can go on: `${XDG_STATE_HOME:-~/.local/state}/local-send/<session id>/`, readable
+ * by its owner alone and sealed under the passphrase. Invariant: one process at a time has it, by a lock of the operating system,
+ * or two could seal different things under one salt.
+ */
+
+import { constants } from 'node:fs'
+import { lstat, mkdir, open, readFile, rename, rm, unlink, type FileHandle } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { tryLock, unlock } from 'fs-native-extensions'
+import { utf8 } from '../../lib/crypto/bytes.js'
+import type { SessionId } from '../../lib/ids.js'
+import { CliError } from '../cli-error.js'
+import { EXIT } from '../exit-codes.js'
+import { hasCode } from '../files/system-error.js'
+import { Sealing } from './sealing.js'
+
+const PLACE = 'session'
+
+/** The folder of one session, in use by this process. */
+export class StateFolder<State extends object> {
+  readonly path: string
+  readonly sealing: Sealing
+  readonly #lock: FileHandle
+  #last: Promise<unknown> = Promise.resolve()
+
+  private constructor (path: string, sealing: Sealing, lock: FileHandle) {
+    this.path = path
+    this.sealing = sealing
+    this.#lock = lock
+  }
+
+  /** Makes the folder of a session that is new here. What an earlier run left is gone on with only if that is asked for. */
+  static async create<State extends object> (sessionId: SessionId, passphrase: string, state: State): Promise<StateFolder<State>> {
+    const path = pathOf(sessionId)
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    const lock = await lockIn(path)
+    if (await isThere(join(path, PLACE))) {
+      await release(lock)
+      throw new CliError('An interrupted transfer of this session is kept here: go on with it by --resume.', EXIT.usage)
+    }
+    const folder = new StateFolder<State>(path, await Sealing.from(passphrase, sessionId), lock)
+    await folder.write(state)
+    return folder
+  }
+
+  /** Opens what an earlier run left. */
+  static async resume<State extends object> (sessionId: SessionId, passphrase: string): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
+    const path = pathOf(sessionId)
+    if (!await isThere(join(path, PLACE))) throw new CliError('There is nothing to go on with: no interrupted transfer of this session is kept here.', EXIT.usage)
+    const lock = await lockIn(path)
+    const sealing = await Sealing.from(passphrase, sessionId)
+    const opened = await sealing.open(PLACE, new Uint8Array(await readFile(join(path, PLACE))))
+    if (opened === undefined) {
+      await release(lock)
+      throw new CliError('What is kept of this session cannot be opened with this passphrase.', EXIT.wrongPassphrase)
+    }
+    return { folder: new StateFolder<State>(path, sealing, lock), state: JSON.parse(new TextDecoder().decode(opened)) as State }
+  }
+
+  /** Whether an earlier run left something of this session. */
+  static async exists (sessionId: SessionId): Promise<boolean> {
+    return await isThere(join(pathOf(sessionId), PLACE))
+  }
+
+  /** Replaces the state as a whole; when this returns, it outlives the machine's crash. */
+  write (state: State): Promise<void> {
+    const written = this.#last.then(() => this.#write(state))
+    this.#last = written.catch(() => {})
+    return written
+  }
+
+  async #write (state: State): Promise<void> {
+    const sealed = await this.sealing.seal(PLACE, utf8(JSON.stringify(state)))
+    const next = join(this.path, 'session.new')
+    const file = await open(next, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600)
+    try {
+      await file.writeFile(sealed)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(next, join(this.path, PLACE))
+  }
+
+  /** Leaves it for a later run. */
+  async keep (): Promise<void> {
+    await this.#last
+    await release(this.#lock)
+  }
+
+  /** Removes it: first what opens the session, then the rest. */
+  async remove (): Promise<void> {
+    await this.#last
+    await unlink(join(this.path, PLACE)).catch(() => {})
+    await rm(this.path, { recursive: true, force: true })
+    await release(this.#lock)
+  }
+}
+
+function pathOf (sessionId: SessionId): string {
+  const given = process.env['XDG_STATE_HOME'] ?? ''
+  // https://specifications.freedesktop.org/basedir-spec/latest/: a relative path is to be ignored.
+  return join(isAbsolute(given) ? given : join(homedir(), '.local', 'state'), 'local-send', sessionId)
+}
+
+async function lockIn (path: string): Promise<FileHandle> {
+  const handle = await open(join(path, 'lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  if (tryLock(handle.fd)) return handle
+  await handle.close()
+  throw new CliError('Another process is transferring this session: wait for it, or stop it.', EXIT.failure)
+}
+
+async function release (handle: FileHandle): Promise<void> {
+  unlock(handle.fd)
+  await handle.close()
+}
+
+async function isThere (path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false
+    throw error
+  }
+}

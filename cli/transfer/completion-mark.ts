@@ -1,0 +1,14 @@
+/**
+ * How a receiver knows that a sender has offered all he wants to offer. The server cannot be believed that nothing is missing, nor
+ * does a list say so: it grows while files are sent. So a sender's last entry is an empty folder with the name `.`: "this folder
+ * is complete". It is sealed like every other, and whoever does not know it makes a folder that is there.
+ */
+
+import type { OfferedFile } from '../../client/offers.js'
+import { directorySource, type Source } from '../../client/source.js'
+
+const NAME = '.'
+
+export const completionMark = (): Source => ({ ...directorySource(NAME, new Date()), key: 'mark:complete' })
+
+export const isCompletionMark = ({ kind, name }: Pick<OfferedFile, 'kind' | 'name'>): boolean => kind === 'directory' && name === NAME

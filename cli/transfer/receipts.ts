@@ -1,0 +1,88 @@
+import type { FileId, JoinId } from '../../lib/ids.js'
+import type { ListedFile } from '../../client/answers.js'
+import type { SessionEvent } from '../../client/events.js'
+
+interface Receipt {
+  readonly by: Set<string>
+  /** As the list said: how many, not who. */
+  counted: number
+}
+
+/** Milliseconds for which receipts are gathered before they are counted: they come by the thousand. */
+const GATHERING = 20
+
+/** Who of the others has what was sent. It is the server that says so: what it invents looks like a receipt. */
+export class Receipts {
+  readonly settled: Promise<void>
+  readonly #settle: () => void
+  readonly #wanted: number
+  readonly #files = new Set<FileId>()
+  /** Also of files that this process has not yet heard to be sent. */
+  readonly #receipts = new Map<FileId, Receipt>()
+  readonly #left = new Set<string>()
+  #complete = false
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param wanted - how many receivers there are to be */
+  constructor (wanted: number) {
+    this.#wanted = wanted
+    let settle = (): void => {}
+    this.settled = new Promise<void>((resolve) => { settle = resolve })
+    this.#settle = settle
+  }
+
+  /** A file that is to be received. */
+  add (fileId: FileId): void {
+    this.#files.add(fileId)
+  }
+
+  /** No more will be added. */
+  close (): void {
+    this.#complete = true
+    this.#check()
+  }
+
+  onEvent (event: SessionEvent): void {
+    if (event.type === 'file.received') this.#receiptOf(event.fileId).by.add(nameOf(event))
+    else if (event.type === 'participant.left') this.#left.add(nameOf(event))
+    else return
+    this.#timer ??= setTimeout(() => { this.#check() }, GATHERING)
+  }
+
+  /** What the list says, for when events may have been missed. */
+  count (listed: Iterable<Pick<ListedFile, 'fileId' | 'received'>>): void {
+    for (const { fileId, received } of listed) this.#receiptOf(fileId).counted = received
+    this.#check()
+  }
+
+  /** How many have all of it. */
+  get receivers (): number {
+    return this.#files.size === 0 ? 0 : Array.from(this.#files, (id) => this.#number(id)).reduce((least, number) => Math.min(least, number))
+  }
+
+  /** How many files somebody has. */
+  get received (): number {
+    return Array.from(this.#files).filter((id) => this.#number(id) > 0).length
+  }
+
+  #check (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (!this.#complete) return
+    const leftWithout = Array.from(this.#left).filter((who) => Array.from(this.#files).some((id) => !this.#receiptOf(id).by.has(who)))
+    if (this.receivers + leftWithout.length >= this.#wanted) this.#settle()
+  }
+
+  #number (id: FileId): number {
+    const { by, counted } = this.#receiptOf(id)
+    return Math.max(by.size, counted)
+  }
+
+  #receiptOf (id: FileId): Receipt {
+    const receipt = this.#receipts.get(id) ?? { by: new Set<string>(), counted: 0 }
+    this.#receipts.set(id, receipt)
+    return receipt
+  }
+}
+
+const nameOf = ({ role, joinId }: { readonly role: string, readonly joinId: JoinId | undefined }): string => joinId ?? role
