@@ -235,12 +235,14 @@ def sealed_metadata(member: Member, file_id: bytes, path: Path, size: int) -> st
 def receive(client: httpx.Client, options: argparse.Namespace) -> None:
     session_id, code, password = parse_code(options.code)
     member = join(client, session_id, code, password if password is not None else own_password())
-    done, damaged = set(), False
-    while entries := [entry for entry in wait_for_files(member) if entry["file_id"] not in done]:
+    taken: dict[str, bool] = {}
+    while entries := [entry for entry in wait_for_files(member) if entry["file_id"] not in taken]:
         for entry in entries:
-            done.add(entry["file_id"])
-            damaged |= not take(member, entry, options)
-    if damaged:
+            taken[entry["file_id"]] = take(member, entry, options)
+    # At the very end: when the sender has heard of his last file, the session may be over.
+    for file_id in (file_id for file_id, is_whole in taken.items() if is_whole):
+        member.call("POST", f"/files/{file_id}/received")
+    if not all(taken.values()):
         raise SystemExit("Not everything could be received.")
 
 
@@ -324,7 +326,6 @@ def take(member: Member, entry: dict, options: argparse.Namespace) -> bool:
     except (Refused, FileExistsError) as reason:
         print(f"refused {entry['file_id']}: {reason}", file=sys.stderr, flush=True)
         return False
-    member.call("POST", f"/files/{entry['file_id']}/received")
     print(f"received {printable(metadata['name'])}", flush=True)
     return True
 
