@@ -1,0 +1,132 @@
+/** Two clients and a real server, with a server that lies in between: what each says, how each ends, and what stands in the folder. */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { PASSWORD, randomContent } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
+import { startServer, temporaryFolder } from '../helpers/server.js'
+import type { AttackName } from './attacks.js'
+import type { Client } from './clients.js'
+
+const PROXY = new URL('lying-proxy.ts', import.meta.url)
+
+/** A process that has been started. */
+export interface Running {
+  /** All lines of both streams so far. */
+  readonly output: () => string
+  /** Exit code, or the signal that ended it. */
+  readonly exit: Promise<number | NodeJS.Signals>
+  readonly hasEnded: () => boolean
+  readonly stop: () => Promise<void>
+  readonly pid: number
+}
+
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+}
+
+/** Starts a process, which the end of the test ends. */
+export function run (t: Test, { program, args, env, cwd }: Command): Running {
+  const child = spawn(program, args, { cwd, env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  let ended = false
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => { output += `${line}\n` })
+  const exit = once(child, 'close').then(([code, signal]: Array<number | NodeJS.Signals | null>) => {
+    ended = true
+    return code ?? signal ?? -1
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exit
+  }
+  return { output: () => output, exit, hasEnded: () => ended, stop, pid: child.pid ?? 0 }
+}
+
+/** A proxy process. @returns its address, and itself */
+export async function startLyingProxy (t: Test, target: string, attack: AttackName, guess = ''): Promise<{ readonly origin: string, readonly proxy: Running }> {
+  const cwd = new URL('../..', import.meta.url).pathname
+  const proxy = run(t, { program: process.execPath, args: ['--import', 'tsx', PROXY.pathname], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd })
+  await eventually(() => proxy.hasEnded() || proxy.output().includes('listening'))
+  const [origin] = /http:\S+/.exec(proxy.output()) ?? []
+  if (origin === undefined) throw new Error(`no proxy: ${proxy.output()}`)
+  return { origin, proxy }
+}
+
+/** Of the same size, so that no size betrays one that stands for the other; two whole chunks and a part of one. */
+const SIZE = 2 * 2 ** 18 + 4321
+export const FILES: Readonly<Record<string, Uint8Array>> = { 'one.bin': randomContent(SIZE), 'two.bin': randomContent(SIZE) }
+
+export interface SceneOptions {
+  readonly attack: AttackName
+  readonly client: Client
+  /** What the server guesses; not the password by default. */
+  readonly guess?: string
+  /** Milliseconds after which a receiver that has not ended is ended. */
+  readonly patience?: number
+  /** No receiver comes; the scene is over when the proxy has said this. */
+  readonly until?: RegExp
+}
+
+/** What has happened. */
+export interface Scene {
+  readonly sender: string
+  readonly receiver: string
+  /** Of the receiver; `undefined` if it had to be ended. */
+  readonly exit: number | NodeJS.Signals | undefined
+  /** How the sender has ended, if it has by itself. */
+  readonly senderExit: number | NodeJS.Signals | undefined
+  /** What the proxy has achieved. */
+  readonly proxy: string
+  /** Files that stand under a name of their own with what was sent, and with anything else. */
+  readonly whole: readonly string[]
+  readonly wrong: readonly string[]
+}
+
+/** Plays it to the end. */
+export async function play (t: Test, { attack, client, guess = 'not the password', patience = 60_000, until }: SceneOptions): Promise<Scene> {
+  const { origin: target } = await startServer(t, { MAX_JOIN_ATTEMPTS: '5' })
+  const { origin, proxy } = await startLyingProxy(t, target, attack, guess)
+  const cwd = await temporaryFolder(t)
+  await mkdir(join(cwd, 'sent'))
+  for (const [name, content] of Object.entries(FILES)) await writeFile(join(cwd, 'sent', name), content)
+  const place = { origin, cwd, password: PASSWORD }
+  const sender = run(t, client.send(place, Object.keys(FILES).map((name) => join('sent', name))))
+  await eventually(() => sender.hasEnded() || client.isReady(sender.output()))
+  const ended = (process: Running): Promise<number | NodeJS.Signals | undefined> => Promise.race([process.exit, delay(patience, undefined, { ref: false })])
+
+  let receiver: Running | undefined
+  let exit: number | NodeJS.Signals | undefined
+  if (until !== undefined) {
+    await eventually(() => until.test(proxy.output()))
+  } else if (!sender.hasEnded()) {
+    receiver = run(t, client.receive(place, client.codeOf(sender.output())))
+    exit = await ended(receiver)
+    await receiver.stop()
+  }
+  // What the sender has to say of it, it says at once.
+  await delay(300)
+  const senderExit = sender.hasEnded() ? await sender.exit : undefined
+  await Promise.all([sender.stop(), proxy.stop()])
+  return { sender: sender.output(), receiver: receiver?.output() ?? '', exit, senderExit, proxy: proxy.output(), ...await judge(join(cwd, 'received'), client) }
+}
+
+async function judge (folder: string, client: Client): Promise<Pick<Scene, 'whole' | 'wrong'>> {
+  const names = await readdir(folder, { recursive: true }).catch(() => [])
+  const whole: string[] = []
+  const wrong: string[] = []
+  for (const name of names.filter((name) => !client.isPartial(name)).sort()) {
+    const sent = FILES[name]
+    const isSame = sent !== undefined && Buffer.compare(await readFile(join(folder, name)), sent) === 0
+    ;(isSame ? whole : wrong).push(name)
+  }
+  return { whole, wrong }
+}
