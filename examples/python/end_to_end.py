@@ -182,25 +182,33 @@ def decide(member: Member, join: dict, attempt: Attempt) -> bool:
 # Sending: section 5
 
 
+MARK = {"name": ".", "size": 0, "type": "", "kind": "directory"}
+"""A sender's last entry, an empty folder by this name: that was all. Without it a receiver cannot know, for a list grows."""
+
+
 def upload(member: Member, paths: list[Path]) -> list[str]:
-    """Small files together in a form, each large one by tus. @returns their ids, which nobody but us has chosen"""
+    """Small files together in a form, each large one by tus, and the mark. @returns their ids, which nobody but us has chosen"""
     small = [path for path in paths if path.stat().st_size <= SMALL]
-    large = [path for path in paths if path not in small]
-    return [file_id for start in range(0, len(small), 50) for file_id in upload_form(member, small[start : start + 50])] + [
-        upload_tus(member, path) for path in large
-    ]
+    ids = [file_id for start in range(0, len(small), 50) for file_id in upload_form(member, [described(path) for path in small[start : start + 50]])]
+    ids += [upload_tus(member, path) for path in paths if path not in small]
+    return ids + upload_form(member, [(MARK | {"modified": rfc3339(time.time())}, b"")])
 
 
-def upload_form(member: Member, paths: list[Path]) -> list[str]:
+def described(path: Path) -> tuple[dict, bytes]:
+    content = path.read_bytes()
+    return metadata_of(path, len(content)), content
+
+
+def upload_form(member: Member, files: list[tuple[dict, bytes]]) -> list[str]:
     parts, ids = [], []
-    for path in paths:
-        content = path.read_bytes()
+    for metadata, content in files:
         file_id = secrets.token_bytes(16)
         ids.append(file_id.hex())
+        sealed = b"".join(ls.seal_file(member.content_key, "B", file_id, io.BytesIO(content), len(content)))
         parts += [
             ("file_id", (None, file_id.hex())),
-            ("metadata", (None, sealed_metadata(member, file_id, path, len(content)))),
-            ("file", ("file", b"".join(ls.seal_file(member.content_key, "B", file_id, io.BytesIO(content), len(content))), "application/octet-stream")),
+            ("metadata", (None, sealed_metadata(member, file_id, metadata))),
+            ("file", ("file", sealed, "application/octet-stream")),
         ]
     member.call("POST", "/upload", files=parts)
     return ids
@@ -210,7 +218,7 @@ def upload_tus(member: Member, path: Path) -> str:
     file_id = secrets.token_bytes(16)
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        values = {"file_id": file_id.hex(), "metadata": sealed_metadata(member, file_id, path, size)}
+        values = {"file_id": file_id.hex(), "metadata": sealed_metadata(member, file_id, metadata_of(path, size))}
         length, version = str(ls.container_size(size)), {"Tus-Resumable": "1.0.0"}
         metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in values.items())
         begun = member.call("POST", "/uploads", headers=version | {"Upload-Length": length, "Upload-Metadata": metadata})
@@ -222,11 +230,17 @@ def upload_tus(member: Member, path: Path) -> str:
     return file_id.hex()
 
 
-def sealed_metadata(member: Member, file_id: bytes, path: Path, size: int) -> str:
-    modified = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    metadata = {"name": path.name, "size": size, "type": content_type, "modified": modified}
+def sealed_metadata(member: Member, file_id: bytes, metadata: dict) -> str:
     return ls.to_base64url(ls.seal_metadata(member.content_key, "B", file_id, metadata))
+
+
+def metadata_of(path: Path, size: int) -> dict:
+    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return {"name": path.name, "size": size, "type": content_type, "modified": rfc3339(path.stat().st_mtime)}
+
+
+def rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # The joiner: section 4
@@ -236,12 +250,20 @@ def receive(client: httpx.Client, options: argparse.Namespace) -> None:
     session_id, code, password = parse_code(options.code)
     member = join(client, session_id, code, password if password is not None else own_password())
     taken: dict[str, bool] = {}
-    while entries := [entry for entry in wait_for_files(member) if entry["file_id"] not in taken]:
+    mark = None
+    while mark is None:
+        # All that is on a list with the mark was put there before it.
+        entries = [entry for entry in list_files(member) if entry["file_id"] not in taken]
         for entry in entries:
-            taken[entry["file_id"]] = take(member, entry, options)
-    # At the very end: when the sender has heard of his last file, the session may be over.
-    for file_id in (file_id for file_id, is_whole in taken.items() if is_whole):
-        member.call("POST", f"/files/{file_id}/received")
+            metadata = describe(member, entry, options.several)
+            if is_mark := metadata is not None and metadata["name"] == MARK["name"] and metadata.get("kind") == "directory":
+                mark = entry["file_id"]
+            taken[entry["file_id"]] = is_mark or metadata is not None and take(member, entry, metadata, options.folder)
+            if taken[entry["file_id"]] and not is_mark:
+                confirm(member, entry["file_id"])
+        time.sleep(0 if entries else 1)
+    # At the very end: when the sender has heard of it, the session may be over.
+    confirm(member, mark)
     if not all(taken.values()):
         raise SystemExit("Not everything could be received.")
 
@@ -298,33 +320,44 @@ def count_guess(session_id: str) -> Path:
 # Receiving: section 5
 
 
-def wait_for_files(member: Member) -> list[dict]:
-    """All pages of the list, once there is something on it."""
-    files, cursor = [], None
-    while True:
+def list_files(member: Member) -> list[dict]:
+    """All pages of the list."""
+    files, cursor = [], ""
+    while cursor is not None:
         page = member.call("GET", "/files", params={"cursor": cursor} if cursor else {}).json()
         files, cursor = files + page["files"], page["next_cursor"]
-        if cursor is None and files:
-            return files
-        if cursor is None:
-            time.sleep(1)
+    return files
 
 
-def take(member: Member, entry: dict, options: argparse.Namespace) -> bool:
-    """Fetches one file. It stands under its name when its last chunk has been verified, and not before. @returns whether it does"""
-    writer = "B" if entry["uploaded_by"] == "creator" else "A"
+def confirm(member: Member, file_id: str) -> None:
+    member.call("POST", f"/files/{file_id}/received")
+
+
+def writer_of(entry: dict) -> str:
+    return "B" if entry["uploaded_by"] == "creator" else "A"
+
+
+def describe(member: Member, entry: dict, several: bool) -> dict | None:
+    """What its sender says of a file; nothing if it is not from one whom we accept."""
     try:
-        if writer == "A" and not options.several:
+        if writer_of(entry) == "A" and not several:
             raise Refused("it comes from another receiver")
-        file_id = ls.from_hex(entry["file_id"], 16)
-        metadata = ls.open_metadata(member.content_key, writer, file_id, ls.from_base64url(entry["metadata"]))
-        target = safe_target(options.folder, metadata["name"])
+        return ls.open_metadata(member.content_key, writer_of(entry), ls.from_hex(entry["file_id"], 16), ls.from_base64url(entry["metadata"]))
+    except Refused as reason:
+        print(f"refused {entry['file_id']}: {reason}", file=sys.stderr, flush=True)
+        return None
+
+
+def take(member: Member, entry: dict, metadata: dict, folder: Path) -> bool:
+    """Fetches one file. It stands under its name when its last chunk has been verified, and not before. @returns whether it does"""
+    try:
+        target = safe_target(folder, metadata["name"])
         if metadata.get("kind") == "directory":
             target.mkdir(parents=True, exist_ok=True)
         else:
-            save(member, writer, file_id, metadata["size"], target)
+            save(member, writer_of(entry), ls.from_hex(entry["file_id"], 16), metadata["size"], target)
     except (Refused, FileExistsError) as reason:
-        print(f"refused {entry['file_id']}: {reason}", file=sys.stderr, flush=True)
+        print(f"refused {printable(metadata['name'])}: {reason}", file=sys.stderr, flush=True)
         return False
     print(f"received {printable(metadata['name'])}", flush=True)
     return True
