@@ -143,7 +143,7 @@ const FILES = {
   'bytes-appended': () => eachContainer((container) => concat(container, new Uint8Array(100))),
   'chunk-appended': () => eachChunks((chunks) => [...chunks, chunks.at(-1) ?? new Uint8Array()]),
   'writer-altered': () => eachContainer((container) => concat(container.slice(0, 7), Uint8Array.of(0x53), container.slice(8))),
-  'metadata-altered': () => ({ files: (files) => files.map((file) => ({ ...file, metadata: toBase64url(flipped(fromBase64url(file.metadata), -20)) })) }),
+  'metadata-altered': () => ({ files: (files) => files.map((file) => ({ ...file, metadata: toBase64url(flipped(fromBase64url(file.metadata), HEADER + 12)) })) }),
   'own-file-reflected': () => ({ answer: reflect })
 } as const satisfies Record<string, (guess: string) => Attack>
 

@@ -36,8 +36,17 @@ async function handle (incoming: IncomingMessage, outgoing: ServerResponse, atta
   const body = bytes === undefined || bytes.length === 0 ? {} : JSON.parse(bytes.toString()) as Json
   const own = await attack.instead?.(call, body)
   if (own !== undefined) { await sendOwn(outgoing, own); return }
+  note(call)
   if (attack.files !== undefined && call.path.startsWith('/download')) { await deliver(call, body, incoming, outgoing, attack.files); return }
   await forward(call, incoming, outgoing, bytes === undefined ? undefined : Buffer.from(JSON.stringify(attack.request?.(call, body) ?? body)), attack)
+}
+
+/** How far clients come, in one word each. */
+const STEPS: ReadonlyArray<readonly [RegExp, string]> = [[/\/respond$/, 'answered'], [/\/confirm$/, 'confirmed'], [/\/accept$/, 'accepted'], [/\/reject$/, 'rejected']]
+
+function note ({ method, path, byCreator }: Call): void {
+  for (const [pattern, step] of STEPS) if (pattern.test(path)) say(`step ${step}`)
+  if (method === 'GET' && path === '/files' && !byCreator) say('step listed')
 }
 
 async function sendOwn (outgoing: ServerResponse, { status, body, events }: OwnAnswer): Promise<void> {
