@@ -14,8 +14,8 @@ export interface BlobKey {
  */
 export interface BlobStore {
   /**
-   * Begins a new blob. Called once for each container.
-   * @throws LocalSendError STORAGE_FULL
+   * Begins a new blob. Called once for each part.
+   * @throws LocalSendError STORAGE_FULL; FILE_EXISTS where there is one of this key, which stays as it is: of two senders who took the same id, one
    */
   create (key: BlobKey): Promise<BlobWriter>
 

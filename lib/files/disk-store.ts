@@ -24,7 +24,7 @@ export class DiskStore implements BlobStore {
     try {
       return new DiskWriter(path, await open(path, 'wx', 0o600))
     } catch (error) {
-      throw storageError(error)
+      throw isErrno(error, 'EEXIST') ? new LocalSendError('FILE_EXISTS', { cause: error }) : storageError(error)
     }
   }
 

@@ -85,7 +85,7 @@ export class UploadWriter {
     const { blobs, quota, records, activity } = this.#use
     const { head, source } = await splitHead(stream, piece.offset === 0 ? SNIFFED_BYTES : 1)
     if (head.length === 0 && upload.length !== 0) return undefined
-    if (head.length >= SNIFFED_BYTES) await this.#refusing(session, upload, () => this.#check(session, upload).begin(head))
+    if (piece.offset === 0 && head.length >= SNIFFED_BYTES) await this.#refusing(session, upload, () => this.#check(session, upload).begin(head))
     const part = upload.parts.length
     const guardedPart = piece.checksum === undefined ? null : part
     if (guardedPart !== upload.guardedPart) await records.guard(session.id, upload.id, guardedPart)

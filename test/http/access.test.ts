@@ -2,6 +2,7 @@ import t from 'tap'
 import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
 import { toHex } from '../../lib/crypto/bytes.js'
 import { call, createSession, form, joinSession, PASSWORD, randomContent, uploadFile, type CallOptions, type TestSession } from '../helpers/client.js'
+import { beginAttempt, confirm, CONFIRMATION, createEndToEnd, letIn, respond, SHARE, WRAPPED_KEY } from '../helpers/end-to-end.js'
 import { startServer } from '../helpers/server.js'
 
 /**
@@ -9,7 +10,7 @@ import { startServer } from '../helpers/server.js'
  * kind of access that is not in the table, fails: a new route cannot be forgotten.
  */
 
-type Access = 'anyone' | 'attempt' | 'participant' | 'creator'
+type Access = 'anyone' | 'attempt' | 'attempt-or-creator' | 'participant' | 'creator'
 type Who = 'nobody' | 'stranger' | 'pending' | 'joiner' | 'creator'
 
 interface Operation {
@@ -27,6 +28,7 @@ interface Target {
 
 const REFUSED: Record<Exclude<Access, 'anyone'>, Partial<Record<Who, string>>> = {
   attempt: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT', creator: '403 NOT_YOUR_ATTEMPT' },
+  'attempt-or-creator': { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT' },
   participant: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING' },
   creator: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING', joiner: '403 CREATOR_ONLY' }
 }
@@ -35,8 +37,20 @@ const share = toHex(joinerShare(passwordElement(new Uint8Array(32).fill(7))).sha
 
 const TUS = { 'tus-resumable': '1.0.0' }
 
-/** A request of each operation that is right in everything but, perhaps, its caller; what a caller who may gets; whether the file has to be somebody else's. */
-const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => CallOptions, byOther?: true }> = {
+interface Request {
+  /** What a caller who may gets. */
+  readonly allowed: number
+  readonly request?: (target: Target) => CallOptions
+  /** Whether the file has to be somebody else's. */
+  readonly byOther?: true
+  /** Of an end-to-end session, and how far its attempt has come. */
+  readonly attempt?: 'pending' | 'answered' | 'confirmed'
+  /** Where the document cannot tell it from another. */
+  readonly access?: Access
+}
+
+/** A request of each operation that is right in everything but, perhaps, its caller. */
+const REQUESTS: Record<string, Request> = {
   health: { allowed: 200 },
   live: { allowed: 200 },
   ready: { allowed: 200 },
@@ -44,12 +58,18 @@ const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => 
   join: { allowed: 202, request: ({ session }) => ({ body: { verification_code: session.code, public_key: share } }) },
   // The pending attempt of this test does not know the password.
   confirm: { allowed: 401, request: () => ({ body: { confirmation: '00'.repeat(32) } }) },
+  attempts: { allowed: 200 },
+  attempt: { allowed: 200, access: 'attempt-or-creator' },
+  respond: { allowed: 200, attempt: 'pending', request: () => ({ body: { public_key: SHARE } }) },
+  accept: { allowed: 200, attempt: 'confirmed', request: () => ({ body: { confirmation: CONFIRMATION, wrapped_key: WRAPPED_KEY } }) },
+  reject: { allowed: 200, attempt: 'answered' },
   status: { allowed: 200 },
   unlock: { allowed: 200 },
   upload: { allowed: 201, request: () => ({ body: form({ content: randomContent(2 ** 18 + 1) }) }) },
   files: { allowed: 200 },
   download: { allowed: 200 },
   'download-head': { allowed: 200 },
+  downloadFiles: { allowed: 200, request: ({ fileId }) => ({ body: { file_ids: [fileId] } }) },
   archive: { allowed: 200 },
   putFile: { allowed: 201, request: () => ({ body: 'content', headers: { 'content-type': 'text/plain' } }) },
   uploadOptions: { allowed: 204 },
@@ -60,6 +80,7 @@ const REQUESTS: Record<string, { allowed: number, request?: (target: Target) => 
   deleteFile: { allowed: 204 },
   events: { allowed: 200 },
   receivedFile: { allowed: 204, byOther: true },
+  receivedFiles: { allowed: 204, byOther: true, request: ({ fileId }) => ({ body: { file_ids: [fileId] } }) },
   leave: { allowed: 204 },
   close: { allowed: 200 }
 }
@@ -74,7 +95,7 @@ async function operationsOf (origin: string): Promise<Operation[]> {
   const { paths } = await (await fetch(`${origin}/openapi.json`)).json() as Document
   return Object.entries(paths).flatMap(([path, item]) => METHODS.flatMap((method) => {
     const operation = item[method]
-    return operation === undefined ? [] : [{ method: method.toUpperCase(), path, operationId: operation.operationId, access: accessOf(operation.security ?? []) }]
+    return operation === undefined ? [] : [{ method: method.toUpperCase(), path, operationId: operation.operationId, access: REQUESTS[operation.operationId]?.access ?? accessOf(operation.security ?? []) }]
   }))
 }
 
@@ -92,6 +113,27 @@ async function send (origin: string, operation: Operation, target: Target, token
   return (await call(`${origin}${path}`, { method: operation.method, token, ...options })).summary
 }
 
+interface Participants {
+  readonly session: TestSession
+  readonly joiner: string
+  readonly pending: { readonly joinId: string, readonly token: string }
+}
+
+/** A session of the kind that an operation is for, with a joiner, and somebody whose attempt has come as far as it takes. */
+async function populate (origin: string, operationId: string): Promise<Participants> {
+  const { attempt } = REQUESTS[operationId] ?? {}
+  if (attempt === undefined) {
+    const session = await createSession(origin, { max_joiners: 2 })
+    return { session, joiner: await joinSession(session), pending: await beginJoin(session) }
+  }
+  const session = await createEndToEnd(origin, { max_joiners: 2 })
+  const joiner = await letIn(session)
+  const pending = await beginAttempt(session)
+  if (attempt !== 'pending') await respond(session, pending)
+  if (attempt === 'confirmed') await confirm(pending)
+  return { session, joiner, pending }
+}
+
 async function beginJoin (session: TestSession): Promise<{ joinId: string, token: string }> {
   const { body } = await call(`${session.url}/join`, { method: 'POST', body: { verification_code: session.code, public_key: share } })
   return { joinId: String(body['join_id']), token: String(body['token']) }
@@ -104,15 +146,13 @@ t.test('every operation, by everyone', async (t) => {
   const stranger = (await createSession(origin)).token
 
   for (const operation of operations) {
-    const session = await createSession(origin, { max_joiners: 2 })
-    const joiner = await joinSession(session)
-    const pending = await beginJoin(session)
+    const { session, joiner, pending } = await populate(origin, operation.operationId)
+    const { byOther, attempt, allowed = 0 } = REQUESTS[operation.operationId] ?? {}
     const tokens: Record<Who, string | undefined> = { nobody: undefined, stranger, pending: pending.token, joiner, creator: session.token }
     for (const [who, token] of Object.entries(tokens) as Array<[Who, string | undefined]>) {
-      const ofJoiner = (who === 'joiner') !== (REQUESTS[operation.operationId]?.byOther === true)
-      const { file_id: fileId } = await uploadFile(session, ofJoiner ? joiner : session.token, randomContent(10))
+      const ofJoiner = (who === 'joiner') !== (byOther === true)
+      const { file_id: fileId } = attempt !== undefined ? { file_id: '' } : await uploadFile(session, ofJoiner ? joiner : session.token, randomContent(10))
       const refused = operation.access === 'anyone' ? undefined : REFUSED[operation.access][who]
-      const allowed = REQUESTS[operation.operationId]?.allowed ?? 0
       // An answer to HEAD has no body, so no code.
       const expected = operation.method === 'HEAD' && refused !== undefined ? refused.slice(0, 3) : refused ?? String(allowed)
       const got = await send(origin, operation, { session, joinId: pending.joinId, fileId }, token)
@@ -149,11 +189,11 @@ t.test('a locked session: nobody joins, those who are in stay in', async (t) => 
   for (const operation of await operationsOf(origin)) {
     const session = await createSession(origin, { max_joiners: 2 })
     const joiner = await joinSession(session)
-    const ofOther = REQUESTS[operation.operationId]?.byOther === true
+    const { byOther: ofOther = false, attempt } = REQUESTS[operation.operationId] ?? {}
     const { file_id: fileId } = await uploadFile(session, ofOther ? session.token : joiner, randomContent(10))
     const wrong = session.code === '000000' ? '000001' : '000000'
     for (let i = 0; i < 5; i++) await call(`${session.url}/join`, { method: 'POST', body: { verification_code: wrong, public_key: share } })
-    if (operation.access === 'attempt') continue
+    if (attempt !== undefined || operation.access.startsWith('attempt')) continue
 
     const got = await send(origin, operation, { session, joinId: '0'.repeat(16), fileId }, operation.access === 'creator' ? session.token : joiner)
     t.equal(got, operation.operationId === 'join' ? '423 SESSION_LOCKED' : String(REQUESTS[operation.operationId]?.allowed), operation.operationId)
