@@ -10,6 +10,12 @@ import type { Report } from './report.js'
 
 export const DEFAULT_SERVER = 'http://127.0.0.1:5000'
 
+/** LOCAL_SEND_SERVER, or this machine. */
+export function serverFromEnvironment (): string {
+  const server = process.env['LOCAL_SEND_SERVER'] ?? ''
+  return server === '' ? DEFAULT_SERVER : server
+}
+
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'] as const
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]', '::1'] as const
 
@@ -40,6 +46,9 @@ function parseServer (server: string): URL {
   if (url.username !== '' || url.password !== '') throw new CliError('The address of the server must not hold a name or a password.', EXIT.usage)
   return url
 }
+
+/** Whether only this machine reaches the server under this address. */
+export const isLocal = (server: string): boolean => isLoopback(new URL(server).hostname)
 
 const isLoopback = (hostname: string): boolean => LOOPBACK.some((name) => name === hostname) || hostname.startsWith('127.') || hostname.endsWith('.localhost')
 

@@ -63,14 +63,19 @@ export class PartialFile {
     await this.#written(this.#file.datasync())
   }
 
-  /**
-   * Puts the whole file under its name, without a moment in which something else is lost.
-   * @returns the path that it has got
-   */
-  async finish ({ modified, executable, replace }: Finish): Promise<string> {
+  /** Gives the whole file what belongs to it, and brings it to the disk: only its name is missing then. */
+  async seal ({ modified, executable }: Pick<Finish, 'modified' | 'executable'>): Promise<void> {
     await this.#written(this.#file.chmod((executable ? 0o777 : 0o666) & ~UMASK))
     await this.#written(this.#file.utimes(new Date(), modified))
     await this.#written(this.#file.sync())
+  }
+
+  /**
+   * Puts it under its name, without a moment in which something else is lost.
+   * @param replace - whether a file that has its name is replaced; otherwise this one gets a number
+   * @returns the path that it has got
+   */
+  async place (replace: boolean): Promise<string> {
     await this.#file.close()
     for (const path of this.#placement.candidates()) {
       if (!await moveTo(this.path, path, replace && this.#placement.mayReplace(path))) continue
@@ -78,6 +83,12 @@ export class PartialFile {
       return path
     }
     throw new CliError(`There are too many files of the same name in ${dirname(this.path)}.`, EXIT.failure)
+  }
+
+  /** Both. */
+  async finish (finish: Finish): Promise<string> {
+    await this.seal(finish)
+    return await this.place(finish.replace)
   }
 
   /** Closes it and leaves it for a later run. */

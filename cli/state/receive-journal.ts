@@ -29,6 +29,7 @@ type Line =
   | { readonly header: string, readonly fileId: FileId }
   | { readonly synced: number, readonly fileId: FileId }
   | { readonly whole: readonly FileId[] }
+  | { readonly shown: readonly FileId[] }
   | { readonly skipped: readonly FileId[] }
 
 /** Seconds by which the time of the machine's start may seem to differ between two runs. */
@@ -67,6 +68,12 @@ export class ReceiveJournal {
     return this.#state.entries.get(fileId)
   }
 
+  /** Whether this text was shown. */
+  isShown (fileId: FileId): boolean {
+    return this.#state.shown.has(fileId)
+  }
+
+  /** Whether nobody wanted it. */
   isSkipped (fileId: FileId): boolean {
     return this.#state.skipped.has(fileId)
   }
@@ -87,6 +94,11 @@ export class ReceiveJournal {
   /** Files that are complete and get their names now. */
   whole (fileIds: readonly FileId[]): Promise<void> {
     return this.#add({ whole: fileIds })
+  }
+
+  /** Texts that somebody has seen. */
+  shown (fileIds: readonly FileId[]): Promise<void> {
+    return this.#add({ shown: fileIds })
   }
 
   /** Files that nobody wants. */
@@ -112,6 +124,7 @@ export class ReceiveJournal {
 class State {
   boot: number | undefined
   readonly entries = new Map<FileId, ReceiveEntry>()
+  readonly shown = new Set<FileId>()
   readonly skipped = new Set<FileId>()
 
   apply (line: Line): void {
@@ -120,6 +133,7 @@ class State {
     else if ('header' in line) this.#change(line.fileId, { header: fromBase64url(line.header) })
     else if ('synced' in line) this.#change(line.fileId, { synced: line.synced })
     else if ('whole' in line) for (const fileId of line.whole) this.#change(fileId, { whole: true })
+    else if ('shown' in line) for (const fileId of line.shown) this.shown.add(fileId)
     else for (const fileId of line.skipped) this.skipped.add(fileId)
   }
 

@@ -6,8 +6,7 @@
 
 import { constants } from 'node:fs'
 import { lstat, mkdir, open, readFile, rename, rm, unlink, type FileHandle } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import { tryLock, unlock } from 'fs-native-extensions'
 import { utf8 } from '../../lib/crypto/bytes.js'
 import type { SessionId } from '../../lib/ids.js'
@@ -15,6 +14,7 @@ import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
 import { hasCode } from '../files/system-error.js'
 import { Sealing } from './sealing.js'
+import { stateOf } from './state-paths.js'
 
 const PLACE = 'session'
 
@@ -23,6 +23,7 @@ export class StateFolder<State extends object> {
   readonly path: string
   readonly sealing: Sealing
   readonly #lock: FileHandle
+  #released = false
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor (path: string, sealing: Sealing, lock: FileHandle) {
@@ -33,7 +34,7 @@ export class StateFolder<State extends object> {
 
   /** Makes the folder of a session that is new here. What an earlier run left is gone on with only if that is asked for. */
   static async create<State extends object> (sessionId: SessionId, passphrase: string, state: State): Promise<StateFolder<State>> {
-    const path = pathOf(sessionId)
+    const path = stateOf(sessionId)
     await mkdir(path, { recursive: true, mode: 0o700 })
     const lock = await lockIn(path)
     if (await isThere(join(path, PLACE))) {
@@ -47,7 +48,7 @@ export class StateFolder<State extends object> {
 
   /** Opens what an earlier run left. */
   static async resume<State extends object> (sessionId: SessionId, passphrase: string): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
-    const path = pathOf(sessionId)
+    const path = stateOf(sessionId)
     if (!await isThere(join(path, PLACE))) throw new CliError('There is nothing to go on with: no interrupted transfer of this session is kept here.', EXIT.usage)
     const lock = await lockIn(path)
     const sealing = await Sealing.from(passphrase, sessionId)
@@ -61,7 +62,7 @@ export class StateFolder<State extends object> {
 
   /** Whether an earlier run left something of this session. */
   static async exists (sessionId: SessionId): Promise<boolean> {
-    return await isThere(join(pathOf(sessionId), PLACE))
+    return await isThere(join(stateOf(sessionId), PLACE))
   }
 
   /** Replaces the state as a whole; when this returns, it outlives the machine's crash. */
@@ -87,7 +88,7 @@ export class StateFolder<State extends object> {
   /** Leaves it for a later run. */
   async keep (): Promise<void> {
     await this.#last
-    await release(this.#lock)
+    await this.#release()
   }
 
   /** Removes it: first what opens the session, then the rest. */
@@ -95,14 +96,14 @@ export class StateFolder<State extends object> {
     await this.#last
     await unlink(join(this.path, PLACE)).catch(() => {})
     await rm(this.path, { recursive: true, force: true })
+    await this.#release()
+  }
+
+  async #release (): Promise<void> {
+    if (this.#released) return
+    this.#released = true
     await release(this.#lock)
   }
-}
-
-function pathOf (sessionId: SessionId): string {
-  const given = process.env['XDG_STATE_HOME'] ?? ''
-  // https://specifications.freedesktop.org/basedir-spec/latest/: a relative path is to be ignored.
-  return join(isAbsolute(given) ? given : join(homedir(), '.local', 'state'), 'local-send', sessionId)
 }
 
 async function lockIn (path: string): Promise<FileHandle> {

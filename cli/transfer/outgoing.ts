@@ -2,7 +2,7 @@ import { apiOf, type Connection, type Member } from '../../client/session.js'
 import { allFiles } from '../../client/list.js'
 import type { SessionEvent } from '../../client/events.js'
 import type { SendJournal } from '../../client/journal.js'
-import { sendFiles } from '../../client/send.js'
+import { sendFiles, type SentFile } from '../../client/send.js'
 import type { Source } from '../../client/source.js'
 import type { FileId } from '../../lib/ids.js'
 import { explain } from '../explain.js'
@@ -19,6 +19,8 @@ export interface OutgoingOptions {
   readonly report: Report
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
+  /** How often each file may be downloaded. */
+  readonly maxDownloads?: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -69,34 +71,36 @@ export class Outgoing {
   /** Sends everything, and then that it was everything. */
   async send (): Promise<void> {
     const { sources, member, report } = this.#options
-    for await (const outcome of this.#sendAll(sources)) {
-      if (outcome === undefined) continue
-      report.tell({ event: 'file.sent', file_id: outcome.fileId, name: outcome.name, size: outcome.size })
+    for await (const { source, fileId, size } of this.#sendAll(sources)) {
+      this.#files += 1
+      report.tell({ event: 'file.sent', file_id: fileId, name: source.name, size })
     }
     // Whoever receives is not told that this was all if it was not.
-    if (this.#failed === 0 && member.kind === 'end-to-end') for await (const _ of this.#sendAll([completionMark()]));
+    if (this.#failed === 0 && member.kind === 'end-to-end') await this.#sendMark()
     report.endProgress()
     this.#receipts.close()
     const size = formatSize([...this.#sent.values()].reduce((sum, bytes) => sum + bytes, 0))
     report.tell({ event: 'sent', files: this.#files, failed: this.#failed }, `Uploaded ${count(this.#files, 'file')}, ${size}.`)
   }
 
-  async * #sendAll (sources: readonly Source[]): AsyncGenerator<{ readonly fileId: FileId, readonly name: string, readonly size: number } | undefined> {
-    const { connection, member, journal, report, signal } = this.#options
-    for await (const outcome of sendFiles(connection, member, sources, { journal, signal, onProgress: ({ source, sent }) => { this.#progress(source, sent) } })) {
-      const { source } = outcome
-      if ('error' in outcome) {
-        this.#failed += 1
-        const { code, sentence } = explain(outcome.error)
-        report.tell({ event: 'file.failed', name: source.name, code, message: sentence }, `${source.name} was not sent: ${sentence}`)
+  async * #sendAll (sources: readonly Source[]): AsyncGenerator<SentFile> {
+    const { connection, member, journal, report, signal, maxDownloads } = this.#options
+    for await (const outcome of sendFiles(connection, member, sources, { journal, maxDownloads, signal, onProgress: ({ source, sent }) => { this.#progress(source, sent) } })) {
+      if ('fileId' in outcome) {
+        this.#own.add(outcome.fileId)
+        this.#receipts.add(outcome.fileId)
+        yield outcome
         continue
       }
-      this.#own.add(outcome.fileId)
-      this.#receipts.add(outcome.fileId)
-      if (source.key === completionMark().key) continue
-      this.#files += 1
-      yield { fileId: outcome.fileId, name: source.name, size: outcome.size }
+      this.#failed += 1
+      const { code, sentence } = explain(outcome.error)
+      report.tell({ event: 'file.failed', name: outcome.source.name, code, message: sentence }, `${outcome.source.name} was not sent: ${sentence}`)
     }
+  }
+
+  async #sendMark (): Promise<void> {
+    const sent = this.#sendAll([completionMark()])
+    while ((await sent.next()).done !== true);
   }
 
   /** Reads from the list what events may have told while nobody listened. */

@@ -1,0 +1,109 @@
+import { resolve } from 'node:path'
+import { parseCodeOrLink, type CodeOrLink } from '../../client/code.js'
+import { joinSession, type JoinState } from '../../client/join.js'
+import { apiOf, type Connection, type Member } from '../../client/session.js'
+import { CliError } from '../cli-error.js'
+import { connect, serverFromEnvironment } from '../connection.js'
+import type { Context } from '../context.js'
+import { EXIT, type ExitCode } from '../exit-codes.js'
+import { askPassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
+import { guessCounter } from '../state/guess-counter.js'
+import { restoreMember, saveMember } from '../state/saved-member.js'
+import { StateFolder } from '../state/state-folder.js'
+import { ask, confirm } from '../terminal/prompts.js'
+import { runSession } from '../transfer/run-session.js'
+import { newSavedSession, type SavedSession } from '../transfer/saved-session.js'
+import { checkInputs, sourcesOf } from '../transfer/sources.js'
+
+export interface ReceiveOptions {
+  readonly server?: string
+  readonly ca?: string
+  readonly output?: string
+  readonly yes?: true
+  readonly force?: true
+  readonly verify?: true
+  readonly managed?: true
+  readonly passphraseFile?: string
+  /** Paths that are sent in return. */
+  readonly send?: readonly string[]
+  readonly resume?: true
+}
+
+const STATES: Record<JoinState, string> = {
+  deriving: 'Joining…',
+  waiting: 'Waiting for the other side…',
+  confirming: 'Checking the passphrase…'
+}
+
+/** `receive`: joins a session, takes what is offered if it is wanted, and sends in return what was named. */
+export async function receive (given: string | undefined, options: ReceiveOptions, context: Context): Promise<ExitCode> {
+  const text = given ?? await codeFor(context)
+  const code = parseCodeOrLink(text)
+  const passphrase = code.passphrase ?? await givenPassphrase(options.passphraseFile) ?? await askPassphrase(context)
+  return options.resume === true ? await resumeReceive(code, passphrase, options, context) : await join(code, passphrase, options, context)
+}
+
+async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptions, context: Context): Promise<ExitCode> {
+  const { report, signal } = context
+  const inputs = await checkInputs({ paths: options.send ?? [] })
+  if (await StateFolder.exists(code.sessionId)) throw new CliError('An interrupted transfer of this session is kept here: go on with it by --resume.', EXIT.usage)
+  const connection = await connect({ server: serverOf(code, options), ca: options.ca }, report)
+  const guesses = await guessCounter(code.sessionId)
+  const { member, verifier } = await joinSession(connection, {
+    code: `${code.sessionId}-${code.verificationCode}`,
+    password: passphrase,
+    kind: options.managed === true ? 'managed' : 'end-to-end',
+    guesses,
+    signal,
+    onState: (state) => { report.terminal.status(STATES[state]) }
+  }).finally(() => { report.terminal.status('') })
+  report.tell({ event: 'joined', session_id: member.sessionId, kind: member.kind, verifier }, options.verify === true ? `Verifier: ${verifier}` : 'Joined.')
+  if (options.verify === true && !await verified(context)) {
+    await leave(connection, member)
+    report.tell({ event: 'declined' }, 'Declined: if the verifiers differ, somebody sits in between. Nothing was received.')
+    return EXIT.declined
+  }
+  const sources = await sourcesOf(inputs, member.limits, report, signal).catch(async (error: unknown) => {
+    await leave(connection, member)
+    throw error
+  })
+  const state = newSavedSession({ member: saveMember(member), code: '', inputs, receivers: 1, output: resolve(options.output ?? '.') })
+  const folder = await StateFolder.create(member.sessionId, passphrase, state)
+  return await runSession({ connection, member, passphrase, folder, state, sources, ...switches(options) }, context)
+}
+
+/** Goes on where an earlier run was interrupted; nobody has to be there to let anybody in. */
+async function resumeReceive (code: CodeOrLink, passphrase: string, options: ReceiveOptions, context: Context): Promise<ExitCode> {
+  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, passphrase)
+  try {
+    const member = restoreMember(state.member)
+    const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
+    const sources = await sourcesOf(state.inputs, member.limits, context.report, context.signal)
+    const output = options.output === undefined ? state.output : resolve(options.output)
+    context.report.tell({ event: 'resumed', session_id: member.sessionId }, `Going on, into ${output}`)
+    return await runSession({ connection, member, passphrase, folder, state: { ...state, output }, sources, ...switches(options) }, context)
+  } catch (error) {
+    await folder.keep()
+    throw error
+  }
+}
+
+const switches = ({ verify, yes, force }: ReceiveOptions) => ({ verify: verify === true, yes: yes === true, force: force === true })
+
+/** A link names its server; only what is said on the command line outweighs it. */
+const serverOf = ({ server }: CodeOrLink, options: ReceiveOptions): string =>
+  options.server ?? server ?? serverFromEnvironment()
+
+/** The code from the environment, or whoever types it, or standard input. */
+async function codeFor ({ report, signal }: Context): Promise<string> {
+  const variable = process.env['LOCAL_SEND_CODE'] ?? ''
+  if (variable !== '') return variable
+  return report.terminal.interactive ? await ask(report.terminal, 'Code:', { signal }) : await lineOfInput()
+}
+
+async function verified ({ report, signal }: Context): Promise<boolean> {
+  if (!report.terminal.interactive) return true
+  return await confirm(report.terminal, 'Does the other side see the same?', signal)
+}
+
+const leave = (connection: Connection, member: Member): Promise<void> => apiOf(connection, member).leave({ signal: AbortSignal.timeout(3000) }).catch(() => {})

@@ -1,0 +1,134 @@
+import { resolve } from 'node:path'
+import { renderUnicodeCompact } from 'uqr'
+import { formatCode, generatePassphrase, linkTo, parseCodeOrLink } from '../../client/code.js'
+import { apiOf, createSession, type Connection, type Member } from '../../client/session.js'
+import { CliError } from '../cli-error.js'
+import { connect, DEFAULT_SERVER, isLocal, serverFromEnvironment } from '../connection.js'
+import type { Context } from '../context.js'
+import { EXIT, type ExitCode } from '../exit-codes.js'
+import { askPassphrase, choosePassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
+import { restoreMember, saveMember } from '../state/saved-member.js'
+import { StateFolder } from '../state/state-folder.js'
+import { formatSize } from '../terminal/format.js'
+import { ask } from '../terminal/prompts.js'
+import { runSession } from '../transfer/run-session.js'
+import { newSavedSession, type SavedSession } from '../transfer/saved-session.js'
+import { checkInputs, sourcesOf } from '../transfer/sources.js'
+
+export interface SendOptions {
+  readonly server?: string
+  readonly ca?: string
+  /** `true` where it is to be asked for. */
+  readonly text?: string | true
+  readonly name?: string
+  readonly receivers: number
+  /** Seconds. */
+  readonly expires?: number
+  readonly maxDownloads?: number
+  readonly managed?: true
+  readonly passphraseFile?: string
+  readonly choose?: true
+  readonly words: number
+  readonly verify?: true
+  readonly resume?: string
+  readonly output: string
+  readonly yes?: true
+  readonly force?: true
+}
+
+/** `send`: creates a session, says how to get into it, sends, and stays until it has been received. */
+export async function send (paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
+  if (options.resume !== undefined) return await resumeSend(options.resume, paths, options, context)
+  const inputs = await checkInputs({ paths, text: await textOf(options, context), name: options.name })
+  if (inputs.paths.length === 0 && inputs.text === undefined) throw new CliError('Name what is to be sent: files, folders, - for standard input, or --text.', EXIT.usage)
+  if (options.passphraseFile === '-' && inputs.paths.includes('-')) throw new CliError('Standard input cannot be both the passphrase and what is sent.', EXIT.usage)
+  const { passphrase, generated } = await passphraseFor(options, context)
+  const connection = await connect({ server: serverOf(options.server), ca: options.ca }, context.report)
+  const { member, verificationCode, passwordAdvice } = await createSession(connection, {
+    kind: options.managed === true ? 'managed' : 'end-to-end',
+    password: passphrase,
+    maxJoiners: options.receivers,
+    expiresIn: options.expires,
+    maxDownloads: options.maxDownloads,
+    signal: context.signal
+  })
+  const code = formatCode({ sessionId: member.sessionId, verificationCode, passphrase: generated ? passphrase : undefined })
+  announce({ code, member, generated }, options, context)
+  if (passwordAdvice !== undefined) context.report.say(passwordAdvice)
+  try {
+    const state = newSavedSession({ member: saveMember(member), code, inputs, receivers: options.receivers, output: resolve(options.output), maxDownloads: options.maxDownloads })
+    return await transfer({ connection, member, passphrase, state, options }, context)
+  } catch (error) {
+    // What fails before anything is sent is not gone on with.
+    if (!await StateFolder.exists(member.sessionId)) await apiOf(connection, member).close({ signal: AbortSignal.timeout(3000) }).catch(() => {})
+    throw error
+  }
+}
+
+interface Begun {
+  readonly connection: Connection
+  readonly member: Member
+  readonly passphrase: string
+  readonly state: SavedSession
+  readonly options: SendOptions
+}
+
+async function transfer ({ connection, member, passphrase, state, options }: Begun, context: Context): Promise<ExitCode> {
+  const sources = await sourcesOf(state.inputs, member.limits, context.report, context.signal)
+  const folder = await StateFolder.create(member.sessionId, passphrase, state)
+  return await runSession({ connection, member, passphrase, folder, state, sources, ...switches(options) }, context)
+}
+
+/** Goes on where an earlier run was interrupted. */
+async function resumeSend (text: string, paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
+  const code = parseCodeOrLink(text)
+  const passphrase = code.passphrase ?? await givenPassphrase(options.passphraseFile) ?? await askPassphrase(context)
+  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, passphrase)
+  const member = restoreMember(state.member)
+  const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
+  const inputs = paths.length === 0 ? state.inputs : await checkInputs({ paths })
+  try {
+    const sources = await sourcesOf(inputs, member.limits, context.report, context.signal)
+    context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)
+    return await runSession({ connection, member, passphrase, folder, state: { ...state, inputs }, sources, ...switches(options) }, context)
+  } catch (error) {
+    await folder.keep()
+    throw error
+  }
+}
+
+const switches = ({ verify, yes, force }: SendOptions) => ({ verify: verify === true, yes: yes === true, force: force === true })
+
+const serverOf = (given: string | undefined): string => given ?? serverFromEnvironment()
+
+async function textOf ({ text }: SendOptions, { report, signal }: Context): Promise<string | undefined> {
+  if (text !== true) return text
+  return report.terminal.interactive ? await ask(report.terminal, 'Text:', { signal }) : await lineOfInput()
+}
+
+async function passphraseFor ({ passphraseFile, choose, words }: SendOptions, context: Context): Promise<{ readonly passphrase: string, readonly generated: boolean }> {
+  const given = await givenPassphrase(passphraseFile)
+  if (given !== undefined) return { passphrase: given, generated: false }
+  if (choose === true) return { passphrase: await choosePassphrase(context), generated: false }
+  return { passphrase: generatePassphrase(words), generated: true }
+}
+
+/** Says how to get in, before anything else is done. */
+function announce ({ code, member, generated }: { readonly code: string, readonly member: Member, readonly generated: boolean }, { server, managed }: SendOptions, { report }: Context): void {
+  const { server: address, sessionId, kind, expiresAt, limits } = member
+  const command = ['local-send receive', code, serverOf(server) === DEFAULT_SERVER ? '' : `--server ${address}`, managed === true ? '--managed' : ''].filter((part) => part !== '').join(' ')
+  const link = linkTo(address, code)
+  report.tell({ event: 'session', session_id: sessionId, code, command, link, kind, expires_at: expiresAt, limits })
+  if (report.json) return
+  report.say(`Code:    ${code}`)
+  report.say(`Command: ${command}`)
+  report.say(`Link:    ${link}`)
+  if (report.terminal.hasStatus && !isLocal(address)) report.terminal.block(qrCode(link))
+  if (!generated) report.say('The other side is asked for the passphrase, which is not part of the code.')
+  if (managed === true) report.say(`The server at ${new URL(address).host} encrypts, and could read what is sent.`)
+  report.say(`The server accepts files of up to ${formatSize(limits.maxFileSize)}, ${formatSize(limits.maxSessionSize)} in all; the session ends ${new Date(expiresAt).toLocaleString()} at the latest unless it is used.`)
+}
+
+/** Dark on light whatever the terminal's colours are: not every camera reads the opposite. */
+const qrCode = (text: string): string =>
+  renderUnicodeCompact(text, { border: 2 }).split('\n').map((line) => `\x1b[30;107m${line}\x1b[0m`).join('\n')

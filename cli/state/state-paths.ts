@@ -1,0 +1,16 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import type { SessionId } from '../../lib/ids.js'
+
+/** What is kept of a session that was interrupted. */
+export const stateOf = (sessionId: SessionId): string => join(base(), sessionId)
+
+/** Where it is counted how often a session was joined in vain. */
+export const guessesOf = (sessionId: SessionId): { readonly folder: string, readonly path: string } =>
+  ({ folder: join(base(), 'guesses'), path: join(base(), 'guesses', sessionId) })
+
+function base (): string {
+  const given = process.env['XDG_STATE_HOME'] ?? ''
+  // https://specifications.freedesktop.org/basedir-spec/latest/: a relative path is to be ignored.
+  return join(isAbsolute(given) ? given : join(homedir(), '.local', 'state'), 'local-send')
+}

@@ -1,0 +1,189 @@
+/** A session from when one is in it to its end: sending, receiving, answering those who join; for both roles, in both directions. */
+
+import { ClientError, isSessionGone } from '../../client/errors.js'
+import { events, type SessionEvent } from '../../client/events.js'
+import { hostJoins, MAX_FAILURES } from '../../client/host.js'
+import { apiOf, type Connection, type Member } from '../../client/session.js'
+import type { Source } from '../../client/source.js'
+import { CliError } from '../cli-error.js'
+import type { Context } from '../context.js'
+import { EXIT, type ExitCode } from '../exit-codes.js'
+import { OutputFolder } from '../files/output-folder.js'
+import { Interrupted } from '../interrupt.js'
+import { ReceiveJournal } from '../state/receive-journal.js'
+import { SendJournalFolder } from '../state/send-journal.js'
+import type { StateFolder } from '../state/state-folder.js'
+import { count } from '../terminal/format.js'
+import type { AcceptanceOptions } from './acceptance.js'
+import { Incoming } from './incoming.js'
+import { Outgoing } from './outgoing.js'
+import type { SavedSession } from './saved-session.js'
+
+export interface SessionRun extends AcceptanceOptions {
+  readonly connection: Connection
+  readonly member: Member
+  readonly passphrase: string
+  readonly folder: StateFolder<SavedSession>
+  readonly state: SavedSession
+  readonly sources: readonly Source[]
+  /** Whether whoever joins is shown with the verifier. */
+  readonly verify: boolean
+}
+
+/** Milliseconds in which the other side is told of an end. */
+const FAREWELL = 5000
+
+/**
+ * Runs the session to its end.
+ * @returns the exit code
+ */
+export async function runSession (run: SessionRun, context: Context): Promise<ExitCode> {
+  const stop = new AbortController()
+  const signal = AbortSignal.any([context.signal, stop.signal])
+  const sendJournal = await SendJournalFolder.open(run.folder.path, run.folder.sealing)
+  const receiveJournal = await ReceiveJournal.open(run.folder.path, run.folder.sealing)
+  const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal })
+  let outcome: { readonly exitCode: ExitCode } | { readonly error: unknown }
+  const background = [watch(run, parts, context, signal), host(run, context, signal)]
+  try {
+    const ended = Promise.all(background).then(() => parts.closed)
+    ended.catch(() => {})
+    outcome = { exitCode: await Promise.race([mainOf(run, parts, context), ended.then(() => new Promise<never>(() => {}))]) }
+  } catch (error) {
+    outcome = { error: context.signal.aborted ? new Interrupted() : error }
+  }
+  const keeps = 'error' in outcome && !(outcome.error instanceof Interrupted) && !isSessionGone(outcome.error)
+  stop.abort(new Interrupted())
+  context.report.endProgress()
+  await Promise.allSettled(background)
+  await parts.incoming.end(keeps)
+  await sendJournal.close()
+  if (!keeps) await farewell(run)
+  await (keeps ? run.folder.keep() : run.folder.remove())
+  if ('exitCode' in outcome) return outcome.exitCode
+  if (keeps) context.report.say('What has been transferred is kept. Go on with it by the same command with --resume and the code.')
+  throw isSessionGone(outcome.error) ? endedEarly(run) : outcome.error
+}
+
+interface Parts {
+  readonly outgoing: Outgoing | undefined
+  readonly incoming: Incoming
+  /** When the session was closed. */
+  readonly closed: Promise<void>
+  readonly onClosed: () => void
+}
+
+interface Journals {
+  readonly context: Context
+  readonly signal: AbortSignal
+  readonly sendJournal: SendJournalFolder
+  readonly receiveJournal: ReceiveJournal
+}
+
+async function partsOf (run: SessionRun, { context: { report }, signal, sendJournal, receiveJournal }: Journals): Promise<Parts> {
+  const { connection, member, sources, state, yes, force } = run
+  let onClosed = (): void => {}
+  const closed = new Promise<void>((resolve) => { onClosed = resolve })
+  const receivers = member.role === 'creator' ? state.receivers : 1
+  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, maxDownloads: state.maxDownloads })
+  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => outgoing?.own ?? new Set(), yes, force, signal })
+  return { outgoing, incoming, closed, onClosed }
+}
+
+const mainOf = (run: SessionRun, parts: Parts, context: Context): Promise<ExitCode> =>
+  run.member.role === 'creator' ? runCreator(run, parts, context) : runJoiner(run, parts, context)
+
+/** The creator sends, waits until the others have it, and takes what they have sent. */
+async function runCreator ({ state: { receivers } }: SessionRun, { outgoing, incoming }: Parts, { report }: Context): Promise<ExitCode> {
+  const receiving = incoming.run()
+  const sending = outgoing?.send().then(() => {
+    report.say('Waiting until it has been received…')
+    return outgoing.settled
+  })
+  await Promise.race([receiving.then(() => sending), sending])
+  incoming.finish()
+  await receiving
+  if (outgoing === undefined) return incoming.failed > 0 ? EXIT.someFailed : EXIT.done
+  const complete = outgoing.receivers >= receivers
+  report.tell({ event: 'done', receivers: outgoing.receivers, complete },
+    complete ? `Received and verified by ${outgoing.receivers === 1 ? 'the other side' : `all ${outgoing.receivers} receivers`}.` : 'The other side has left without taking everything.')
+  if (complete) return outgoing.failed + incoming.failed > 0 ? EXIT.someFailed : EXIT.done
+  return outgoing.received === 0 ? EXIT.declined : EXIT.someFailed
+}
+
+/** A joiner receives and sends at the same time; the creator hears that all is here when all was sent as well. */
+async function runJoiner ({ member: { kind } }: SessionRun, { outgoing, incoming, closed }: Parts, { report }: Context): Promise<ExitCode> {
+  if (outgoing !== undefined) incoming.holdMarks()
+  const sending = outgoing?.send().then(() => incoming.releaseMarks())
+  const receiving = incoming.run()
+  await Promise.all([sending, receiving])
+  if (outgoing !== undefined) await Promise.race([outgoing.settled, closed])
+  if (incoming.declined) {
+    report.tell({ event: 'declined' }, 'Declined; nothing was received.')
+    return EXIT.declined
+  }
+  report.tell({ event: 'done', files: incoming.files, failed: incoming.failed, skipped: incoming.skipped, complete: incoming.isComplete }, summaryOf(incoming))
+  if (incoming.failed > 0 || (outgoing?.failed ?? 0) > 0) return EXIT.someFailed
+  if (kind === 'end-to-end' && !incoming.isComplete) throw new CliError('The session has ended, and its sender did not say that this was all.', EXIT.nobodyThere)
+  if (outgoing !== undefined && outgoing.receivers < 1) throw new CliError('What was sent in return was not taken.', EXIT.declined)
+  return EXIT.done
+}
+
+const summaryOf = ({ files, failed, skipped }: Incoming): string =>
+  [`Received and verified ${count(files, 'file')}`, failed > 0 ? `${failed} failed` : '', skipped > 0 ? `${skipped} left out` : ''].filter((part) => part !== '').join(', ') + '.'
+
+/** Follows the session's events; ends when it is closed. */
+async function watch (run: SessionRun, { outgoing, incoming, onClosed }: Parts, context: Context, signal: AbortSignal): Promise<void> {
+  for await (const event of events(run.connection, run.member, { signal })) {
+    tellEvent(run, event, context)
+    if (event.type === 'reset') await outgoing?.catchUp()
+    outgoing?.onEvent(event)
+    incoming.onEvent(event)
+    if (event.type === 'session.closed') onClosed()
+  }
+  // A creator ends a session himself when he is done with it.
+  if (run.member.role === 'creator') throw new ClientError('SESSION_CLOSED')
+}
+
+function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent, { report }: Context): void {
+  if (role !== 'creator') return
+  if (event.type === 'participant.left') report.tell({ event: 'left', join_id: event.joinId }, 'Somebody has left.')
+  if (event.type === 'join.joined' && kind === 'managed') report.tell({ event: 'joined', join_id: event.joinId }, 'Somebody has joined.')
+  if (event.type === 'join.refused' && event.reason === 'code') report.tell({ event: 'refused', reason: 'code' }, 'Somebody tried to join with a wrong number.')
+  if (event.type === 'join.refused' && event.reason === 'password' && kind === 'managed') report.tell({ event: 'refused', reason: 'password' }, 'Somebody tried to join with a wrong passphrase.')
+}
+
+/** Answers those who join an end-to-end session. */
+async function host ({ connection, member, passphrase, folder, state, verify }: SessionRun, { report }: Context, signal: AbortSignal): Promise<void> {
+  if (member.role !== 'creator' || member.kind !== 'end-to-end') return
+  let saved = state
+  await hostJoins(connection, member, {
+    password: passphrase,
+    state: state.host,
+    signal,
+    onState: async (host) => {
+      saved = { ...saved, host }
+      await folder.write(saved)
+    },
+    onJoined: ({ joinId, verifier }) => {
+      report.tell({ event: 'joined', join_id: joinId, verifier }, `Somebody has joined.${verify ? ` Verifier: ${verifier}` : ''}`)
+    },
+    onRefused: ({ joinId, reason }) => {
+      const sentence = { password: `Somebody tried to join with a wrong passphrase (${saved.host.failures} of ${MAX_FAILURES} attempts).`, full: 'Somebody tried to join, but all places are taken.', lapsed: undefined }
+      report.tell({ event: 'refused', join_id: joinId, reason }, sentence[reason])
+    },
+    onLocked: () => {
+      report.tell({ event: 'locked' }, 'The session is locked after too many failed attempts: nobody else can join. Start again with a new code.')
+    }
+  })
+}
+
+/** Ends the session, or leaves it, so that the other side is told. That it has ended already is as good. */
+async function farewell ({ connection, member }: SessionRun): Promise<void> {
+  const api = apiOf(connection, member)
+  const signal = AbortSignal.timeout(FAREWELL)
+  await (member.role === 'creator' ? api.close({ signal }) : api.leave({ signal })).catch(() => {})
+}
+
+const endedEarly = ({ member: { role } }: SessionRun): CliError => new CliError(
+  role === 'creator' ? 'The session has ended: it was closed or has expired before everything was received.' : 'The other side has ended the session before everything was received.', EXIT.nobodyThere)

@@ -1,0 +1,26 @@
+import { newHostState, type HostState } from '../../client/host.js'
+import type { SavedMember } from '../state/saved-member.js'
+
+/** What is to be sent, as it was asked for. */
+export interface Inputs {
+  /** Absolute; `-` for standard input. */
+  readonly paths: readonly string[]
+  readonly text?: string | undefined
+  /** What standard input is called. */
+  readonly name?: string | undefined
+}
+
+/** What another run needs to go on. */
+export interface SavedSession {
+  readonly member: SavedMember
+  /** As it is said, with its passphrase if that was generated. */
+  readonly code: string
+  readonly inputs: Inputs
+  readonly receivers: number
+  /** Absolute. */
+  readonly output: string
+  readonly host: HostState
+  readonly maxDownloads?: number | undefined
+}
+
+export const newSavedSession = (session: Omit<SavedSession, 'host'>): SavedSession => ({ ...session, host: newHostState() })
