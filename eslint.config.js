@@ -15,7 +15,9 @@ const nodeCrypto = { regex: '^(node:)?crypto$', message: 'Cryptography is WebCry
 const noServer = { group: ['**/server.js'], message: 'Only cli/serve.ts imports server.ts.' }
 const noHttp = { group: ['fastify', 'fastify-*', '@fastify/*', '**/routes/**', '**/plugins/**', '**/app.js'], message: 'lib knows no HTTP: it imports neither Fastify, a plugin nor a route.' }
 const noStores = { group: ['**/*-store.js'], message: 'Routes call services, never a store.' }
-const noNode = { group: ['node:*'], message: 'lib/crypto runs in browsers too: Web APIs only.' }
+const noNode = { group: ['node:*'], message: 'lib/crypto and client run in browsers too: Web APIs only.' }
+const onlyCrypto = { regex: '/lib/(?!crypto/|(?:errors|ids|new-ids)\\.js$)', message: 'The client library imports lib/crypto, lib/errors.ts, lib/ids.ts and lib/new-ids.ts, nothing else of lib.' }
+const thin = { regex: '/lib/(?!crypto/|files/(?:names|checksum)\\.js$|(?:errors|ids|version)\\.js$)', message: 'The command line stands on client/; of lib it imports lib/crypto, what makes names safe and what digests files, errors, ids and the version.' }
 const nothingAbove = { group: ['../sessions/**', '../files/**', '../config.js'], message: 'lib/crypto imports only lib/errors.ts and lib/ids.ts of what lies outside it.' }
 
 export default [
@@ -40,6 +42,8 @@ export default [
   leaning(['lib/crypto/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, noNode, nothingAbove]),
   leaning(['lib/crypto/p256.ts'], [nodeCrypto, noServer, noHttp, noNode, nothingAbove]),
   leaning(['routes/**/*.ts'], [elliptic, nodeCrypto, noServer, noStores]),
+  leaning(['client/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, noNode, onlyCrypto]),
+  leaning(['cli/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, thin], ['cli/commands/serve.ts']),
   {
     // tap's t.test returns a promise that the runner itself awaits.
     files: ['test/**/*.ts'],
