@@ -2,7 +2,6 @@ import { resolve } from 'node:path'
 import { parseCodeOrLink, type CodeOrLink } from '../../client/code.js'
 import { joinSession, type JoinState } from '../../client/join.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
-import { CliError } from '../cli-error.js'
 import { connect, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
@@ -46,7 +45,7 @@ export async function receive (given: string | undefined, options: ReceiveOption
 async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptions, context: Context): Promise<ExitCode> {
   const { report, signal } = context
   const inputs = await checkInputs({ paths: options.send ?? [] })
-  if (await StateFolder.exists(code.sessionId)) throw new CliError('An interrupted transfer of this session is kept here: go on with it by --resume.', EXIT.usage)
+  await StateFolder.refuseInterrupted(code.sessionId, 'joiner')
   const connection = await connect({ server: serverOf(code, options), ca: options.ca }, report)
   const guesses = await guessCounter(code.sessionId)
   const { member, verifier } = await joinSession(connection, {
@@ -68,13 +67,13 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
     throw error
   })
   const state = newSavedSession({ member: saveMember(member), code: '', inputs, receivers: 1, output: resolve(options.output ?? '.') })
-  const folder = await StateFolder.create(member.sessionId, passphrase, state)
+  const folder = await StateFolder.create(member.sessionId, 'joiner', passphrase, state)
   return await runSession({ connection, member, passphrase, folder, state, sources, ...switches(options) }, context)
 }
 
 /** Goes on where an earlier run was interrupted; nobody has to be there to let anybody in. */
 async function resumeReceive (code: CodeOrLink, passphrase: string, options: ReceiveOptions, context: Context): Promise<ExitCode> {
-  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, passphrase)
+  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, 'joiner', passphrase)
   try {
     const member = restoreMember(state.member)
     const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { renderUnicodeCompact } from 'uqr'
 import { formatCode, generatePassphrase, linkTo, parseCodeOrLink } from '../../client/code.js'
-import { apiOf, createSession, type Connection, type Member } from '../../client/session.js'
+import { apiOf, createSession, type Member } from '../../client/session.js'
+import type { Source } from '../../client/source.js'
 import { CliError } from '../cli-error.js'
 import { connect, DEFAULT_SERVER, isLocal, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
@@ -55,35 +56,26 @@ export async function send (paths: readonly string[], options: SendOptions, cont
   const code = formatCode({ sessionId: member.sessionId, verificationCode, passphrase: generated ? passphrase : undefined })
   announce({ code, member, generated }, options, context)
   if (passwordAdvice !== undefined) context.report.say(passwordAdvice)
-  try {
-    const state = newSavedSession({ member: saveMember(member), code, inputs, receivers: options.receivers, output: resolve(options.output), maxDownloads: options.maxDownloads })
-    return await transfer({ connection, member, passphrase, state, options }, context)
-  } catch (error) {
-    // What fails before anything is sent is not gone on with.
-    if (!await StateFolder.exists(member.sessionId)) await apiOf(connection, member).close({ signal: AbortSignal.timeout(3000) }).catch(() => {})
+  const state = newSavedSession({ member: saveMember(member), code, inputs, receivers: options.receivers, output: resolve(options.output), maxDownloads: options.maxDownloads })
+  const close = (): Promise<void> => apiOf(connection, member).close({ signal: AbortSignal.timeout(3000) }).catch(() => {})
+  const { sources, folder } = await prepare(member, passphrase, state, context).catch(async (error: unknown) => {
+    // Nothing was sent, and there is nothing to go on with.
+    await close()
     throw error
-  }
-}
-
-interface Begun {
-  readonly connection: Connection
-  readonly member: Member
-  readonly passphrase: string
-  readonly state: SavedSession
-  readonly options: SendOptions
-}
-
-async function transfer ({ connection, member, passphrase, state, options }: Begun, context: Context): Promise<ExitCode> {
-  const sources = await sourcesOf(state.inputs, member.limits, context.report, context.signal)
-  const folder = await StateFolder.create(member.sessionId, passphrase, state)
+  })
   return await runSession({ connection, member, passphrase, folder, state, sources, ...switches(options) }, context)
+}
+
+async function prepare (member: Member, passphrase: string, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
+  const sources = await sourcesOf(state.inputs, member.limits, report, signal)
+  return { sources, folder: await StateFolder.create(member.sessionId, 'creator', passphrase, state) }
 }
 
 /** Goes on where an earlier run was interrupted. */
 async function resumeSend (text: string, paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
   const code = parseCodeOrLink(text)
   const passphrase = code.passphrase ?? await givenPassphrase(options.passphraseFile) ?? await askPassphrase(context)
-  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, passphrase)
+  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, 'creator', passphrase)
   const member = restoreMember(state.member)
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
   const inputs = paths.length === 0 ? state.inputs : await checkInputs({ paths })

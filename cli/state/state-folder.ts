@@ -1,14 +1,15 @@
 /**
- * What a run leaves behind so that another one can go on: `${XDG_STATE_HOME:-~/.local/state}/local-send/<session id>/`, readable
+ * What a run leaves behind so that another one can go on: `${XDG_STATE_HOME:-~/.local/state}/local-send/<session id>/<role>/`, readable
  * by its owner alone and sealed under the passphrase. Invariant: one process at a time has it, by a lock of the operating system,
  * or two could seal different things under one salt.
  */
 
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readFile, rename, rm, unlink, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstat, mkdir, open, readFile, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { tryLock, unlock } from 'fs-native-extensions'
 import { utf8 } from '../../lib/crypto/bytes.js'
+import type { Role } from '../../client/session.js'
 import type { SessionId } from '../../lib/ids.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
@@ -33,36 +34,49 @@ export class StateFolder<State extends object> {
   }
 
   /** Makes the folder of a session that is new here. What an earlier run left is gone on with only if that is asked for. */
-  static async create<State extends object> (sessionId: SessionId, passphrase: string, state: State): Promise<StateFolder<State>> {
-    const path = stateOf(sessionId)
-    await mkdir(path, { recursive: true, mode: 0o700 })
-    const lock = await lockIn(path)
-    if (await isThere(join(path, PLACE))) {
-      await release(lock)
-      throw new CliError('An interrupted transfer of this session is kept here: go on with it by --resume.', EXIT.usage)
+  static async create<State extends object> (sessionId: SessionId, role: Role, passphrase: string, state: State): Promise<StateFolder<State>> {
+    for (const path of pathsOf(sessionId, role)) {
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      const lock = await lockIn(path)
+      // Another process of this account is in the same session.
+      if (lock === undefined) continue
+      if (await isThere(join(path, PLACE))) {
+        await release(lock)
+        throw interrupted()
+      }
+      const folder = new StateFolder<State>(path, await Sealing.from(passphrase, sessionId), lock)
+      await folder.write(state)
+      return folder
     }
-    const folder = new StateFolder<State>(path, await Sealing.from(passphrase, sessionId), lock)
-    await folder.write(state)
-    return folder
+    throw busy()
   }
 
   /** Opens what an earlier run left. */
-  static async resume<State extends object> (sessionId: SessionId, passphrase: string): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
-    const path = stateOf(sessionId)
-    if (!await isThere(join(path, PLACE))) throw new CliError('There is nothing to go on with: no interrupted transfer of this session is kept here.', EXIT.usage)
-    const lock = await lockIn(path)
-    const sealing = await Sealing.from(passphrase, sessionId)
-    const opened = await sealing.open(PLACE, new Uint8Array(await readFile(join(path, PLACE))))
-    if (opened === undefined) {
+  static async resume<State extends object> (sessionId: SessionId, role: Role, passphrase: string): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
+    let found = false
+    for (const path of pathsOf(sessionId, role)) {
+      if (!await isThere(join(path, PLACE))) continue
+      found = true
+      const lock = await lockIn(path)
+      if (lock === undefined) continue
+      const sealing = await Sealing.from(passphrase, sessionId)
+      const opened = await sealing.open(PLACE, new Uint8Array(await readFile(join(path, PLACE))))
+      if (opened !== undefined) return { folder: new StateFolder<State>(path, sealing, lock), state: JSON.parse(new TextDecoder().decode(opened)) as State }
       await release(lock)
       throw new CliError('What is kept of this session cannot be opened with this passphrase.', EXIT.wrongPassphrase)
     }
-    return { folder: new StateFolder<State>(path, sealing, lock), state: JSON.parse(new TextDecoder().decode(opened)) as State }
+    throw found ? busy() : new CliError('There is nothing to go on with: no interrupted transfer of this session is kept here.', EXIT.usage)
   }
 
-  /** Whether an earlier run left something of this session. */
-  static async exists (sessionId: SessionId): Promise<boolean> {
-    return await isThere(join(stateOf(sessionId), PLACE))
+  /** @throws {@link CliError} if an earlier run left something of this session that nobody is going on with */
+  static async refuseInterrupted (sessionId: SessionId, role: Role): Promise<void> {
+    for (const path of pathsOf(sessionId, role)) {
+      if (!await isThere(join(path, PLACE))) return
+      const lock = await lockIn(path)
+      if (lock === undefined) continue
+      await release(lock)
+      throw interrupted()
+    }
   }
 
   /** Replaces the state as a whole; when this returns, it outlives the machine's crash. */
@@ -96,6 +110,8 @@ export class StateFolder<State extends object> {
     await this.#last
     await unlink(join(this.path, PLACE)).catch(() => {})
     await rm(this.path, { recursive: true, force: true })
+    // Of the folder of the session only what is empty.
+    await rmdir(dirname(this.path)).catch(() => {})
     await this.#release()
   }
 
@@ -106,11 +122,21 @@ export class StateFolder<State extends object> {
   }
 }
 
-async function lockIn (path: string): Promise<FileHandle> {
+/** Processes of one account that may be in one session in the same role. */
+const PROCESSES = 50
+
+const pathsOf = (sessionId: SessionId, role: Role): readonly string[] =>
+  Array.from({ length: PROCESSES }, (_, i) => join(stateOf(sessionId), i === 0 ? role : `${role}-${i + 1}`))
+
+const interrupted = (): CliError => new CliError('An interrupted transfer of this session is kept here: go on with it by --resume.', EXIT.usage)
+const busy = (): CliError => new CliError('Another process is transferring this session: wait for it, or stop it.', EXIT.failure)
+
+/** @returns `undefined` if another process has it */
+async function lockIn (path: string): Promise<FileHandle | undefined> {
   const handle = await open(join(path, 'lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   if (tryLock(handle.fd)) return handle
   await handle.close()
-  throw new CliError('Another process is transferring this session: wait for it, or stop it.', EXIT.failure)
+  return undefined
 }
 
 async function release (handle: FileHandle): Promise<void> {

@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { SessionId } from '../../lib/ids.js'
 
-/** What is kept of a session that was interrupted. */
+/** What is kept of a session that was interrupted: for its creator and each of those who joined from this account a folder of its own. */
 export const stateOf = (sessionId: SessionId): string => join(base(), sessionId)
 
 /** Where it is counted how often a session was joined in vain. */
