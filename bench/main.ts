@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory]`: measures Local Send beside what one would write, or run,
+ * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e]`: measures Local Send beside what one would write, or run,
  * without it. Linux only, since CPU time and memory come out of /proc. The tables go to the standard output, the progress to the
  * standard error.
  */
@@ -11,6 +11,7 @@ import { parseSize, parseWholeNumber } from '../lib/config-values.js'
 import { temporaryFolder } from './cleanup.js'
 import { benchDownload } from './download.js'
 import { describeMachine, thisMachine } from './machine.js'
+import { benchEndToEnd } from './end-to-end.js'
 import { benchMemory } from './memory.js'
 import { NGINX } from './nginx.js'
 import { benchRange } from './range.js'
@@ -27,7 +28,8 @@ const BENCHES = new Map<string, (task: Task) => Promise<Report>>([
   ['tus', benchTus],
   ['download', benchDownload],
   ['range', benchRange],
-  ['memory', benchMemory]
+  ['memory', benchMemory],
+  ['e2e', benchEndToEnd]
 ])
 
 /** Room that a benchmark takes at most, as multiples of the size: all test files, and what a server stores of them. */
@@ -42,7 +44,7 @@ Runs the benchmarks named, all of them unless any is.
   --json FILE   writes all figures there
   --help        shows this text
 
-The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there.
+The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole.
 `
 
 interface Options {

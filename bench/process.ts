@@ -72,21 +72,12 @@ async function start ({ name, command, args, cwd, env }: Program, ready: (child:
     ended.then(() => { throw new Error(`${name} ended before it listened.`) }),
     delay(PATIENCE, undefined, { ref: false }).then(() => { throw new Error(`${name} does not start.`) })
   ])
-  const proc = `/proc/${child.pid ?? 'self'}`
   return {
     origin,
-    async cpuSeconds () {
-      const stat = await readFile(`${proc}/stat`, 'latin1')
-      // utime and stime are the fields 14 and 15; the second, the program's name, may hold spaces.
-      const [utime, stime] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13)
-      return (Number(utime) + Number(stime)) / TICKS
-    },
-    async peakMemory () {
-      const kib = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`${proc}/status`, 'latin1'))?.[1]
-      return Number(kib) * 1024
-    },
+    cpuSeconds: () => cpuSecondsOf(child.pid),
+    peakMemory: () => peakMemoryOf(child.pid),
     async forgetPeak () {
-      await writeFile(`${proc}/clear_refs`, '5')
+      await writeFile(`/proc/${child.pid ?? 'self'}/clear_refs`, '5')
     },
     async stop () {
       child.kill('SIGTERM')
@@ -95,6 +86,21 @@ async function start ({ name, command, args, cwd, env }: Program, ready: (child:
       await ended
     }
   }
+}
+
+/** CPU seconds of all threads of a process, in the kernel too. Rejects when it has ended. */
+export async function cpuSecondsOf (pid: number | undefined): Promise<number> {
+  const stat = await readFile(`/proc/${pid ?? 'self'}/stat`, 'latin1')
+  // utime and stime are the fields 14 and 15; the second, the program's name, may hold spaces.
+  const [utime, stime] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13)
+  return (Number(utime) + Number(stime)) / TICKS
+}
+
+/** Bytes: the largest resident set of a process. Rejects when it has ended. */
+export async function peakMemoryOf (pid: number | undefined): Promise<number> {
+  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid ?? 'self'}/status`, 'latin1'))?.[1]
+  if (kib === undefined) throw new Error('The process has ended.')
+  return Number(kib) * 1024
 }
 
 async function takesConnections (port: number): Promise<boolean> {
