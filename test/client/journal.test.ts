@@ -7,10 +7,10 @@ import { apiOf } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
 import { openStream } from '../../lib/crypto/container.js'
 import { newContentKey } from '../../lib/crypto/keys.js'
-import { isFileId, isSessionId } from '../../lib/ids.js'
+import { isFileId } from '../../lib/ids.js'
 import { randomContent } from '../helpers/client.js'
 import { startCuttingProxy } from './fixtures-transfer/cutting-proxy.js'
-import { bytesOf, CHUNK, collect, HEADER, recorded, sha256, startManagedPlace, startPlace, TAG, told, watched, QUICK, type Place } from './fixtures-transfer/place.js'
+import { bytesOf, CHUNK, collect, HEADER, memberOf, recorded, sha256, startManagedPlace, startPlace, TAG, told, watched, QUICK, type Place } from './fixtures-transfer/place.js'
 import { startStubTus } from './fixtures-transfer/stub-tus.js'
 
 const CONTENT = randomContent(60 * CHUNK + 77)
@@ -125,10 +125,7 @@ t.test('no byte of a chunk leaves before it is noted, and none is noted twice', 
 
 t.test('a server that forgets', async (t) => {
   const contentKey = newContentKey()
-  const sessionId = '0123abcd'
-  if (!isSessionId(sessionId)) throw new Error('no session id')
-  const limits = { maxFileSize: 1, maxSessionSize: 1, maxFiles: 1, maxJoiners: 1, maxDownloads: null }
-  const member = { server: '', sessionId, kind: 'end-to-end', role: 'creator', token: '', contentKey, expiresAt: '', limits } as const
+  const member = memberOf('creator', contentKey)
   for (const offset of [0, 1, HEADER + 3 * (CHUNK + TAG) + 5]) {
     await t.test(`all behind ${offset}`, async (t) => {
       const stub = await startStubTus(t)

@@ -6,6 +6,7 @@ import type { Connection, Fetch } from '../../../client/http.js'
 import type { SendOutcome } from '../../../client/send.js'
 import type { Member, Role } from '../../../client/session.js'
 import type { Source } from '../../../client/source.js'
+import type { Bytes } from '../../../lib/crypto/bytes.js'
 import { newContentKey } from '../../../lib/crypto/keys.js'
 import { isSessionId, type SessionId } from '../../../lib/ids.js'
 import { call, createSession, joinSession } from '../../helpers/client.js'
@@ -32,6 +33,10 @@ export async function startPlace (t: Test, environment: Record<string, string> =
   const server = await startServer(t, environment)
   return { server, ...await endToEndSession(server.origin) }
 }
+
+/** A member of a session that no server knows. */
+export const memberOf = (role: Role, contentKey: Bytes): Member =>
+  ({ server: '', sessionId: idOf('0123abcd'), kind: 'end-to-end', role, token: '', contentKey, expiresAt: DAY.toISOString(), limits: LIMITS })
 
 /** A session whose join was relayed by hand: the server cannot tell. */
 export async function endToEndSession (origin: string): Promise<Omit<Place, 'server'>> {
