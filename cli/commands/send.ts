@@ -10,7 +10,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js'
 import { askPassphrase, choosePassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
 import { restoreMember, saveMember } from '../state/saved-member.js'
 import { StateFolder } from '../state/state-folder.js'
-import { formatSize } from '../terminal/format.js'
+import { count, formatSize } from '../terminal/format.js'
 import { ask } from '../terminal/prompts.js'
 import { runSession } from '../transfer/run-session.js'
 import { newSavedSession, type SavedSession } from '../transfer/saved-session.js'
@@ -112,13 +112,11 @@ function announce ({ code, member, generated }: { readonly code: string, readonl
   const link = linkTo(address, code)
   report.tell({ event: 'session', session_id: sessionId, code, command, link, kind, expires_at: expiresAt, limits })
   if (report.json) return
-  report.say(`Code:    ${code}`)
-  report.say(`Command: ${command}`)
-  report.say(`Link:    ${link}`)
+  report.terminal.block(['', `  Code     ${code}`, `  Command  ${command}`, `  Link     ${link}`, ''].join('\n'))
   if (report.terminal.hasStatus && !isLocal(address)) report.terminal.block(qrCode(link))
   if (!generated) report.say('The other side is asked for the passphrase, which is not part of the code.')
   if (managed === true) report.say(`The server at ${new URL(address).host} encrypts, and could read what is sent.`)
-  report.say(`The server accepts files of up to ${formatSize(limits.maxFileSize)}, ${formatSize(limits.maxSessionSize)} in all; the session ends ${new Date(expiresAt).toLocaleString()} at the latest unless it is used.`)
+  report.say(`Limits: ${formatSize(limits.maxFileSize)} a file, ${formatSize(limits.maxSessionSize)} and ${count(limits.maxFiles, 'file')} in all. Unused, the session ends at ${new Date(expiresAt).toLocaleTimeString('en-GB')}.`)
 }
 
 /** Dark on light whatever the terminal's colours are: not every camera reads the opposite. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import type { Guesses } from '../../client/join.js'
 import type { SessionId } from '../../lib/ids.js'
 import { guessesOf } from './state-paths.js'
@@ -12,6 +12,7 @@ export async function guessCounter (sessionId: SessionId): Promise<Guesses> {
     onGuess: async (guesses) => {
       if (guesses === 0) {
         await rm(path, { force: true })
+        await rmdir(folder).catch(() => {})
         return
       }
       await mkdir(folder, { recursive: true, mode: 0o700 })

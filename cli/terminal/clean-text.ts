@@ -10,4 +10,4 @@ export const cleanText = (text: string): string =>
   stripVTControlCharacters(text.toWellFormed().replace(/\r\n?/g, '\n')).replace(UNSAFE, '')
 
 /** The same in one line: for names and for what a server says. */
-export const cleanLine = (text: string): string => cleanText(text).replace(/[\t\n]+/g, ' ').trim()
+export const cleanLine = (text: string): string => cleanText(text).replace(/[\t\n]+/g, ' ')

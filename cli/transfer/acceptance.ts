@@ -78,7 +78,7 @@ export class Acceptance {
   async #inItsPlace (file: OfferedFile, signal: AbortSignal): Promise<Existing> {
     if (file.kind !== undefined || this.#existing !== undefined || this.#options.yes) return this.#existing ?? 'k'
     if (!await this.#folder.isTaken(file.name)) return 'k'
-    const question = `${shownName(file)} is there already: [r]eplace it, [K]eep both, [s]kip? Capital R, K or S for all:`
+    const question = `${shownName(file)} is there already. [r]eplace it, [k]eep both (default), [s]kip; R, K, S for all:`
     const answer = await choose(this.#report.terminal, question, ['r', 's', 'R', 'K', 'S', 'k'], signal)
     const chosen: Existing = answer === 'r' || answer === 'R' ? 'r' : answer === 's' || answer === 'S' ? 's' : 'k'
     if (answer === 'R' || answer === 'K' || answer === 'S') this.#existing = chosen
