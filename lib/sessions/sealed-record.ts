@@ -15,8 +15,8 @@ import { hkdf } from '../crypto/keys.js'
 import type { SessionId } from '../ids.js'
 import type { SessionRecord } from './session.js'
 
-/** To be raised with every change of {@link SessionRecord}'s form: records of another form cannot be opened. */
-export const RECORD_VERSION = 1
+/** To be raised with every change of {@link SessionRecord}'s form; {@link upgrade} then takes what earlier versions wrote. */
+export const RECORD_VERSION = 2
 
 const SALT_SIZE = 32
 const NONCE_SIZE = 12
@@ -27,8 +27,8 @@ export const encodeRecord = (record: SessionRecord): Bytes => utf8(JSON.stringif
 /** @throws RangeError, SyntaxError or TypeError for what {@link encodeRecord} of this version has not made for this session */
 export function decodeRecord (id: SessionId, encoded: Uint8Array): SessionRecord {
   const decoded: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(encoded))
-  if (!isObject(decoded) || decoded['version'] !== RECORD_VERSION) throw new RangeError(`This is not a record of version ${RECORD_VERSION}.`)
-  const record = fromPlain(decoded['record'])
+  if (!isObject(decoded)) throw new RangeError('This is not a record.')
+  const record = upgrade(decoded['version'], fromPlain(decoded['record']))
   if (!isRecordOf(record, id)) throw new RangeError('This is not the record of this session.')
   return record
 }
@@ -100,6 +100,14 @@ function fromText (text: string): string | Bytes {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+
+/** A record in the form of this version. Those of version 1 are of managed sessions all. */
+function upgrade (version: unknown, record: unknown): unknown {
+  if (version === RECORD_VERSION) return record
+  if (version !== 1 || !isObject(record)) throw new RangeError(`This is not a record of version ${RECORD_VERSION}, nor of one that can be upgraded.`)
+  const unsealed = (files: unknown): unknown => Array.isArray(files) ? files.map((file: unknown) => isObject(file) ? { ...file, sealedMetadata: null } : file) : files
+  return { ...record, relayed: [], files: unsealed(record['files']), uploads: unsealed(record['uploads']) }
+}
 
 /** Whether this is a session's record. Its form is that of its version, and it has been sealed here. */
 const isRecordOf = (value: unknown, id: SessionId): value is SessionRecord =>

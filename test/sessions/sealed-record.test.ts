@@ -63,6 +63,15 @@ t.test('texts at random are never read back as anything else', (t) => {
   t.end()
 })
 
+t.test('a record of version 1 is read in the form of this one', (t) => {
+  const record = newRecord({ files: [newFile()] })
+  const { relayed: _relayed, files: [{ sealedMetadata: _sealed, ...file } = newFile()], ...old } = record
+  const plain: unknown = (JSON.parse(new TextDecoder().decode(encodeRecord(record))) as { record: { secrets: unknown } }).record.secrets
+  const written = utf8(JSON.stringify({ version: 1, record: { ...old, files: [file], secrets: plain } }))
+  t.same(decodeRecord(record.id, written), record)
+  t.end()
+})
+
 t.test('what is no record of this version and session is refused', (t) => {
   const record = newRecord()
   const encoded = new TextDecoder().decode(encodeRecord(record))
