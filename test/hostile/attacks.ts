@@ -91,15 +91,19 @@ const HEADER = 92
 const SEALED_CHUNK = 2 ** 18 + 16
 const chunksOf = (container: Bytes): Bytes[] =>
   Array.from({ length: Math.ceil((container.length - HEADER) / SEALED_CHUNK) }, (_, i) => container.slice(HEADER + i * SEALED_CHUNK, HEADER + (i + 1) * SEALED_CHUNK))
+/** What has no content, a sender's mark among it, is left alone, so that each attack is about what it is called after. */
+const hasContent = ({ container }: Stored): boolean => container.length > HEADER + 16
 const eachContainer = (alter: (container: Bytes) => Bytes): Attack => ({
-  files: (files) => files.map((file) => ({ ...file, container: alter(file.container) }))
+  files: (files) => files.map((file) => hasContent(file) ? { ...file, container: alter(file.container) } : file)
 })
 const eachChunks = (alter: (chunks: Bytes[]) => readonly Bytes[]): Attack =>
   eachContainer((container) => concat(container.slice(0, HEADER), ...alter(chunksOf(container))))
 
 /** Each file in the place of its neighbour. */
-const neighbours = (files: readonly Stored[], alter: (file: Stored, other: Stored) => Stored): readonly Stored[] =>
-  files.map((file, i) => alter(file, files[(i + 1) % files.length] ?? file))
+function neighbours (files: readonly Stored[], alter: (file: Stored, other: Stored) => Stored): readonly Stored[] {
+  const full = files.filter(hasContent)
+  return files.map((file) => hasContent(file) ? alter(file, full[(full.indexOf(file) + 1) % full.length] ?? file) : file)
+}
 
 /** The handshake, and what each side is told of it. */
 const HANDSHAKE = {
@@ -130,7 +134,7 @@ const FILES = {
   'files-swapped': () => ({ files: (files) => neighbours(files, (file, { container }) => ({ ...file, container })) }),
   'metadata-swapped': () => ({ files: (files) => neighbours(files, (file, { metadata }) => ({ ...file, metadata })) }),
   // The first file again, where the second one should be.
-  replayed: () => ({ files: (files) => files.map(({ id }) => ({ ...files[0] ?? { metadata: '', container: new Uint8Array() }, id })) }),
+  replayed: () => ({ files: (files) => files.map((file) => hasContent(file) ? { ...files.find(hasContent) ?? file, id: file.id } : file) }),
   'cut-before-the-last-chunk': () => eachChunks((chunks) => chunks.slice(0, -1)),
   'cut-in-a-chunk': () => eachContainer((container) => container.slice(0, -1000)),
   'cut-in-the-header': () => eachContainer((container) => container.slice(0, HEADER - 1)),
@@ -143,15 +147,20 @@ const FILES = {
   'bytes-appended': () => eachContainer((container) => concat(container, new Uint8Array(100))),
   'chunk-appended': () => eachChunks((chunks) => [...chunks, chunks.at(-1) ?? new Uint8Array()]),
   'writer-altered': () => eachContainer((container) => concat(container.slice(0, 7), Uint8Array.of(0x53), container.slice(8))),
-  'metadata-altered': () => ({ files: (files) => files.map((file) => ({ ...file, metadata: toBase64url(flipped(fromBase64url(file.metadata), HEADER + 12)) })) }),
+  'metadata-altered': () => ({ files: (files) => files.map((file) => hasContent(file) ? alterName(file) : file) }),
+  // The only entry without content is the sender's mark.
+  'mark-altered': () => ({ files: (files) => files.map((file) => hasContent(file) ? file : alterName(file)) }),
   'own-file-reflected': () => ({ answer: reflect })
 } as const satisfies Record<string, (guess: string) => Attack>
 
+/** The JSON begins with `{"name":"`, behind two bytes of length. */
+const alterName = (file: Stored): Stored => ({ ...file, metadata: toBase64url(flipped(fromBase64url(file.metadata), HEADER + 12)) })
+
 /** Tells everyone that the others have written what he has written himself. */
-function reflect ({ method, path }: Call, body: Json): Json | undefined {
+function reflect ({ method, path, byCreator }: Call, body: Json): Json | undefined {
   if (method !== 'GET' || path !== '/files') return undefined
-  const other = (role: unknown): string => role === 'creator' ? 'joiner' : 'creator'
-  return { ...body, files: (body['files'] as Json[]).map((file) => ({ ...file, uploaded_by: other(file['uploaded_by']) })) }
+  const [own, other] = byCreator ? ['creator', 'joiner'] : ['joiner', 'creator']
+  return { ...body, files: (body['files'] as Json[]).map((file) => file['uploaded_by'] === own ? { ...file, uploaded_by: other } : file) }
 }
 
 /** Changes nothing: shows that the proxy as such breaks nothing. */

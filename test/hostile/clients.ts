@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { PYTHON } from '../helpers/services.js'
 import type { Command } from './scene.js'
 
@@ -8,10 +8,11 @@ export interface Place {
   readonly password: string
 }
 
-/** A program that sends and receives; what it receives goes into `received` below `cwd`. */
+/** A program that sends and receives: the receiver into `received` below `cwd`, the sender what comes in return into `returned`. */
 export interface Client {
   readonly send: (place: Place, paths: readonly string[]) => Command
-  readonly receive: (place: Place, code: string) => Command
+  /** @param inReturn - what the receiver sends, where the program can do so */
+  readonly receive: (place: Place, code: string, inReturn: readonly string[]) => Command
   /** Whether a sender has uploaded all and answers those who join. */
   readonly isReady: (output: string) => boolean
   readonly codeOf: (output: string) => string
@@ -33,4 +34,21 @@ export const python: Client = {
 function pythonCommand ({ origin, cwd, password }: Place, args: readonly string[]): Command {
   const env = { LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSWORD: password, XDG_STATE_HOME: join(cwd, 'state'), PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1' }
   return { program: PYTHON, args: [SCRIPT, ...args], env, cwd }
+}
+
+const ROOT = join(import.meta.dirname, '../..')
+const TSX = import.meta.resolve('tsx')
+
+/** The command line: as it was built, or out of the sources below a folder. */
+export const commandLine = (sources?: string): Client => ({
+  send: (place, paths) => commandOf(place, 'sender', sources, ['send', '--json', '--yes', '--output', 'returned', ...paths]),
+  receive: (place, code, inReturn) => commandOf(place, 'receiver', sources, ['receive', code, '--json', '--yes', '--output', 'received', ...inReturn.flatMap((path) => ['--send', path])]),
+  isReady: (output) => output.includes('{"event":"sent"'),
+  codeOf: (output) => /"code":"([^"]+)"/.exec(output)?.[1] ?? '',
+  isPartial: (name) => /^\..*\.part$/.test(basename(name))
+})
+
+function commandOf ({ origin, cwd, password }: Place, who: string, sources: string | undefined, args: readonly string[]): Command {
+  const program = sources === undefined ? [join(ROOT, 'dist/cli/main.js')] : ['--import', TSX, join(sources, 'cli/main.ts')]
+  return { program: process.execPath, args: [...program, ...args], env: { LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSPHRASE: password, XDG_STATE_HOME: join(cwd, 'state', who) }, cwd }
 }

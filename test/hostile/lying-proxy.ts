@@ -34,9 +34,9 @@ async function handle (incoming: IncomingMessage, outgoing: ServerResponse, atta
   const isJson = incoming.headers['content-type']?.startsWith('application/json') === true
   const bytes = isJson ? await buffer(incoming) : undefined
   const body = bytes === undefined || bytes.length === 0 ? {} : JSON.parse(bytes.toString()) as Json
+  note(call)
   const own = await attack.instead?.(call, body)
   if (own !== undefined) { await sendOwn(outgoing, own); return }
-  note(call)
   if (attack.files !== undefined && call.path.startsWith('/download')) { await deliver(call, body, incoming, outgoing, attack.files); return }
   await forward(call, incoming, outgoing, bytes === undefined ? undefined : Buffer.from(JSON.stringify(attack.request?.(call, body) ?? body)), attack)
 }

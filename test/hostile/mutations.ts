@@ -3,12 +3,13 @@
  * by an edit of one line; where several stand in the way of one attack, it succeeds without all of them, and each alone stops it.
  */
 
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { PASSWORD } from '../helpers/client.js'
 import { temporaryFolder } from '../helpers/server.js'
 import type { AttackName } from './attacks.js'
-import type { Scene } from './scene.js'
+import type { Scene, SceneOptions } from './scene.js'
 
 /** One line of the sources, and what it is without its check. */
 export interface Edit {
@@ -43,6 +44,8 @@ const CHECKS = {
     { file: 'lib/crypto/container-chunks.ts', find: 'return new Uint8Array(await crypto.subtle.decrypt(chunkParameters(this.#unlocked, index, last), this.#unlocked.key, ciphertext))', replace: `const { iv } = chunkParameters(this.#unlocked, index, last); return new Uint8Array(await crypto.subtle.decrypt(${CTR}, this.#unlocked.key, ciphertext.subarray(0, -16)))` },
     { file: 'lib/crypto/metadata.ts', find: 'const plaintext = await crypto.subtle.decrypt(chunkParameters(unlocked, 0, true), unlocked.key, concat(sealed.subarray(HEADER_SIZE)))', replace: 'const plaintext = await crypto.subtle.decrypt({ name: \'AES-CTR\', counter: concat(chunkParameters(unlocked, 0, true).iv, Uint8Array.of(0, 0, 0, 2)), length: 32 }, unlocked.key, concat(sealed.subarray(HEADER_SIZE, -16)))' }
   ],
+  'nobody is offered his own': [{ file: 'client/offers.ts', find: 'if (own.has(file.fileId)) return', replace: 'if (own.size < 0) return' }],
+  'the letter of the writer': [{ file: 'lib/crypto/container-header.ts', find: 'known.charCodeAt(0) === letter && writers.includes(known))', replace: 'known.charCodeAt(0) === letter && writers !== undefined)' }],
   'the size that is listed': [{ file: 'client/offers.ts', find: 'if (!fits(metadata.size, file))', replace: 'if (!fits(null, file))' }],
   'the size that was received': [{ file: 'client/receive.ts', find: 'if (size !== null && (last ? received !== size : received >= size))', replace: 'if (size === -1)' }]
 } as const satisfies Record<string, readonly Edit[]>
@@ -53,7 +56,7 @@ export type Check = keyof typeof CHECKS
 export interface Mutation {
   readonly attack: AttackName
   readonly checks: readonly Check[]
-  /** Whether each of the checks alone is enough; otherwise they are one check in several places. */
+  readonly options?: Partial<SceneOptions>
   readonly succeeded: (scene: Scene) => boolean
 }
 
@@ -75,8 +78,9 @@ export const MUTATIONS: readonly Mutation[] = [
   { attack: 'wrapped-key-altered', checks: ['the seal of the content key'], succeeded: said('step listed') },
   { attack: 'kind-at-create', checks: ['the kind that is created'], succeeded: allReceived },
   { attack: 'kind-at-join', checks: ['the kind that is joined'], succeeded: allReceived },
-  { attack: 'plays-joiner', checks: ['the joiner\'s confirmation'], succeeded: said('admitted') },
-  { attack: 'plays-joiners-without-end', checks: ['five failures at the creator'], succeeded: said('guessed') },
+  { attack: 'plays-joiner', checks: ['the joiner\'s confirmation'], options: { until: /refused|admitted/ }, succeeded: said('admitted') },
+  { attack: 'plays-joiners-without-end', checks: ['five failures at the creator'], options: { guess: PASSWORD, until: /guessed|gave up/ }, succeeded: said('guessed') },
+  { attack: 'plays-creator', checks: ['five guesses at the joiner'], options: { receivers: 6 }, succeeded: ({ proxy }) => proxy.split('step confirmed').length - 1 === 6 },
   { attack: 'files-swapped', checks: ['the header is of this file'], succeeded: wrongFile },
   { attack: 'metadata-swapped', checks: ['the header is of this file'], succeeded: wrongFile },
   { attack: 'replayed', checks: ['the header is of this file'], succeeded: wrongFile },
@@ -90,6 +94,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { attack: 'bit-in-the-salt', checks: ['the commitment', 'the seal of a chunk'], succeeded: wrongFile },
   { attack: 'bytes-appended', checks: ['the seal of a chunk', ...SIZES], succeeded: wrongFile },
   { attack: 'chunk-appended', checks: ['the last chunk is the last', 'the seal of a chunk', ...SIZES], succeeded: wrongFile },
+  { attack: 'own-file-reflected', checks: ['nobody is offered his own', 'the letter of the writer'], options: { inReturn: true }, succeeded: ({ wrong }) => wrong.includes('own.bin') },
   { attack: 'metadata-altered', checks: ['the seal of a chunk'], succeeded: wrongFile }
 ]
 
@@ -99,7 +104,6 @@ const ROOT = new URL('../..', import.meta.url).pathname
 export async function mutated (t: Test, checks: readonly Check[]): Promise<string> {
   const folder = await temporaryFolder(t)
   for (const name of ['lib', 'client', 'cli', 'package.json', 'tsconfig.json']) await cp(join(ROOT, name), join(folder, name), { recursive: true })
-  await mkdir(join(folder, 'received'), { recursive: true })
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   for (const { file, find, replace } of checks.flatMap((check) => CHECKS[check])) {
     const path = join(folder, file)

@@ -163,18 +163,28 @@ interface Made {
  */
 export function guessWithoutEnd (guess: string, most = 8): Attack {
   let current: Made | undefined
+  let begun = false
+  const told: string[] = []
 
-  async function * joiners (sid: SessionId): AsyncGenerator<string, void> {
-    yield event('reset')
+  async function begin (sid: SessionId): Promise<void> {
     for (let count = 1; count <= most; count++) {
       const element = await elementOf(count === most ? guess : `not the password, ${count}`, sid)
       const made: Made = current = { joinId: attemptId(), own: joinerShare(element), element, answered: false, over: false }
-      yield event('join.requested', { join_id: made.joinId })
+      told.push(event('join.requested', { join_id: made.joinId }))
       for (let waited = 0; !made.answered && waited < 50; waited++) await delay(100)
       say(made.answered ? `attempt ${count}` : 'gave up')
       if (!made.answered) return
-      yield event('join.confirmed', { join_id: made.joinId })
+      told.push(event('join.confirmed', { join_id: made.joinId }))
       while (!made.over) await delay(20)
+    }
+  }
+
+  /** Tells every listener the same. */
+  async function * happenings (): AsyncGenerator<string, void> {
+    yield event('reset')
+    for (let next = 0; ; next++) {
+      while (told[next] === undefined) await delay(20)
+      yield told[next] ?? ''
     }
   }
 
@@ -187,7 +197,11 @@ export function guessWithoutEnd (guess: string, most = 8): Attack {
 
   const creatorsCall = async ({ method, session, path }: Call, body: Json): Promise<OwnAnswer | undefined> => {
     const sid = idOf(session)
-    if (path === '/events') return { status: 200, events: joiners(sid) }
+    if (path === '/events') {
+      if (!begun) begin(sid).catch((error: unknown) => { say(String(error)) })
+      begun = true
+      return { status: 200, events: happenings() }
+    }
     if (!path.startsWith('/joins')) return undefined
     const made = current?.over === false ? current : undefined
     if (method === 'GET' && path === '/joins') return { status: 200, body: { joins: made === undefined ? [] : [await attempt(sid, made)] } }

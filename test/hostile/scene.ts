@@ -61,13 +61,21 @@ export async function startLyingProxy (t: Test, target: string, attack: AttackNa
   return { origin, proxy }
 }
 
-/** Of the same size, so that no size betrays one that stands for the other; two whole chunks and a part of one. */
-const SIZE = 2 * 2 ** 18 + 4321
-export const FILES: Readonly<Record<string, Uint8Array>> = { 'one.bin': randomContent(SIZE), 'two.bin': randomContent(SIZE) }
+/** Two whole chunks and a part of one, or a part of one alone, which travels together with others. */
+const SIZES = { large: 2 * 2 ** 18 + 4321, small: 98_765 } as const
+
+/** Of the same size, so that no size betrays one that stands for the other. */
+const filesOf = (size: number): Readonly<Record<string, Uint8Array>> => ({ 'one.bin': randomContent(size), 'two.bin': randomContent(size) })
 
 export interface SceneOptions {
   readonly attack: AttackName
   readonly client: Client
+  /** Of the files; large ones by default. */
+  readonly size?: keyof typeof SIZES
+  /** Whether the receiver sends something in return. */
+  readonly inReturn?: boolean
+  /** How many receivers come, one after the other; the last one is told of. */
+  readonly receivers?: number
   /** What the server guesses; not the password by default. */
   readonly guess?: string
   /** Milliseconds after which a receiver that has not ended is ended. */
@@ -92,14 +100,16 @@ export interface Scene {
 }
 
 /** Plays it to the end. */
-export async function play (t: Test, { attack, client, guess = 'not the password', patience = 60_000, until }: SceneOptions): Promise<Scene> {
+export async function play (t: Test, { attack, client, guess = 'not the password', size = 'large', inReturn = false, receivers = 1, patience = 60_000, until }: SceneOptions): Promise<Scene> {
   const { origin: target } = await startServer(t, { MAX_JOIN_ATTEMPTS: '5' })
   const { origin, proxy } = await startLyingProxy(t, target, attack, guess)
   const cwd = await temporaryFolder(t)
   await mkdir(join(cwd, 'sent'))
-  for (const [name, content] of Object.entries(FILES)) await writeFile(join(cwd, 'sent', name), content)
+  const files = filesOf(SIZES[size])
+  const returned = { 'own.bin': randomContent(SIZES[size]) }
+  for (const [name, content] of Object.entries({ ...files, ...returned })) await writeFile(join(cwd, 'sent', name), content)
   const place = { origin, cwd, password: PASSWORD }
-  const sender = run(t, client.send(place, Object.keys(FILES).map((name) => join('sent', name))))
+  const sender = run(t, client.send(place, Object.keys(files).map((name) => join('sent', name))))
   await eventually(() => sender.hasEnded() || client.isReady(sender.output()))
   const ended = (process: Running): Promise<number | NodeJS.Signals | undefined> => Promise.race([process.exit, delay(patience, undefined, { ref: false })])
 
@@ -107,26 +117,30 @@ export async function play (t: Test, { attack, client, guess = 'not the password
   let exit: number | NodeJS.Signals | undefined
   if (until !== undefined) {
     await eventually(() => until.test(proxy.output()))
-  } else if (!sender.hasEnded()) {
-    receiver = run(t, client.receive(place, client.codeOf(sender.output())))
-    exit = await ended(receiver)
-    await receiver.stop()
+  } else {
+    for (let count = 0; count < receivers && !sender.hasEnded(); count++) {
+      receiver = run(t, client.receive(place, client.codeOf(sender.output()), inReturn ? [join('sent', 'own.bin')] : []))
+      exit = await ended(receiver)
+      await receiver.stop()
+    }
   }
   // What the sender has to say of it, it says at once.
-  await delay(300)
+  await delay(500)
   const senderExit = sender.hasEnded() ? await sender.exit : undefined
   await Promise.all([sender.stop(), proxy.stop()])
-  return { sender: sender.output(), receiver: receiver?.output() ?? '', exit, senderExit, proxy: proxy.output(), ...await judge(join(cwd, 'received'), client) }
+  return { sender: sender.output(), receiver: receiver?.output() ?? '', exit, senderExit, proxy: proxy.output(), ...await judge([[join(cwd, 'received'), files], [join(cwd, 'returned'), returned]], client) }
 }
 
-async function judge (folder: string, client: Client): Promise<Pick<Scene, 'whole' | 'wrong'>> {
-  const names = await readdir(folder, { recursive: true }).catch(() => [])
+async function judge (folders: ReadonlyArray<readonly [string, Readonly<Record<string, Uint8Array>>]>, client: Client): Promise<Pick<Scene, 'whole' | 'wrong'>> {
   const whole: string[] = []
   const wrong: string[] = []
-  for (const name of names.filter((name) => !client.isPartial(name)).sort()) {
-    const sent = FILES[name]
-    const isSame = sent !== undefined && Buffer.compare(await readFile(join(folder, name)), sent) === 0
-    ;(isSame ? whole : wrong).push(name)
+  for (const [folder, files] of folders) {
+    const names = await readdir(folder, { recursive: true }).catch(() => [])
+    for (const name of names.filter((name) => !client.isPartial(name)).sort()) {
+      const sent = files[name]
+      const isSame = sent !== undefined && Buffer.compare(await readFile(join(folder, name)), sent) === 0
+      ;(isSame ? whole : wrong).push(name)
+    }
   }
   return { whole, wrong }
 }

@@ -1,0 +1,4 @@
+import t from 'tap'
+import { attacked, SMALL } from './refused.js'
+
+for (const [attack, damaged] of Object.entries(SMALL)) attacked(t, attack, 'small', damaged)
