@@ -3,10 +3,11 @@
  * belongs to what was asked for: an answer about another session, attempt or file is a BAD_ANSWER.
  */
 
-import { toBase64url, toHex, utf8, type Bytes } from '../lib/crypto/bytes.js'
+import { toBase64url, toHex, type Bytes } from '../lib/crypto/bytes.js'
 import { isFileId, type FileId, type JoinId, type SessionId } from '../lib/ids.js'
 import { attemptOf, createdOf, Fields, fileOf, pendingOf, statusOf, type Attempt, type Created, type ListedFile, type Pending, type SessionStatus } from './answers.js'
 import { ClientError } from './errors.js'
+import { badHeader, base64, lengthOf, wholeHeader } from './headers.js'
 import { discard, piecesOf, readJson, send, type Call, type Connection, type Options } from './http.js'
 
 /** What create is asked for; a password in managed sessions only. */
@@ -86,7 +87,8 @@ export class Api {
   /** The state of the session. */
   async status (options: Options = {}): Promise<SessionStatus> {
     const status = statusOf(await this.#json('status', { method: 'GET', path: this.#path('/status'), expects: [200], repeatable: true, signal: options.signal }))
-    return this.#ofThisSession(status, 'status')
+    if (status.sessionId !== this.#session) throw new ClientError('BAD_ANSWER', { detail: 'It is about another session.' })
+    return status
   }
 
   /** Forgives wrong verification codes. @returns a new one */
@@ -256,8 +258,6 @@ export class Api {
     return this.#done({ method: 'DELETE', path: this.#path(`/files/${fileId}`), expects: [204], repeatable: true, signal: options.signal })
   }
 
-  // Events
-
   /** The stream of events, as text/event-stream, behind the one of this id. */
   async events (lastEventId: string | undefined, options: Options = {}): Promise<AsyncIterable<Uint8Array>> {
     const headers = { accept: 'text/event-stream', ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) }
@@ -295,25 +295,4 @@ export class Api {
       throw error
     }
   }
-
-  #ofThisSession <Answer extends { readonly sessionId: SessionId }> (answer: Answer, where: string): Answer {
-    if (answer.sessionId !== this.#session) throw new ClientError('BAD_ANSWER', { detail: `What is wrong: ${where}.session_id.` })
-    return answer
-  }
 }
-
-/** Base64 with padding, of UTF-8, as Upload-Metadata wants it. */
-const base64 = (text: string): string => {
-  const unpadded = toBase64url(utf8(text)).replaceAll('-', '+').replaceAll('_', '/')
-  return unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=')
-}
-
-const badHeader = (name: string): ClientError => new ClientError('BAD_ANSWER', { detail: `What is wrong: the header ${name}.` })
-
-function wholeHeader ({ headers }: Response, name: string): number {
-  const text = headers.get(name) ?? ''
-  if (!/^\d{1,15}$/.test(text)) throw badHeader(name)
-  return Number(text)
-}
-
-const lengthOf = (response: Response): number | null => response.headers.has('content-length') ? wholeHeader(response, 'Content-Length') : null
