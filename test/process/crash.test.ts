@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
+import { createEndToEnd, letIn, sealedUploadHeaders, sealFile, uploadSealed } from '../helpers/end-to-end.js'
 import { spawnServer } from '../helpers/process.js'
 import { blobs, checkTransfer, CONTENT, crash, movedTo, newSecret, transferBegun } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
-import { beginUpload, checksumOf, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
+import { arrived, beginUpload, checksumOf, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
 
 t.test('with a secret, session, tokens and files outlive a crash, and the end of a session does too', async (t) => {
   const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret() }
@@ -68,6 +69,31 @@ t.test('a piece with a checksum that a crash interrupts leaves nothing', async (
   t.notOk(existsSync(part))
   t.equal((await sendPiece(`${moved.url}/uploads/${id}`, session.token, 1000, CONTENT.slice(1000))).status, 204)
   t.equal(Buffer.compare((await download(`${moved.url}/download/${id}`, session.token)).bytes, CONTENT), 0)
+})
+
+t.test('an end-to-end session outlives a crash without any secret, and its uploads go on', async (t) => {
+  const environment = { UPLOAD_FOLDER: await temporaryFolder(t) }
+  const first = await spawnServer(t, environment)
+  const session = await createEndToEnd(first.origin)
+  const joiner = await letIn(session)
+  const whole = await sealFile(CONTENT)
+  t.equal((await uploadSealed(session, session.token, whole)).status, 201)
+  const sealed = await sealFile(CONTENT)
+  const { url } = await beginUpload(session, session.token, sealedUploadHeaders(sealed))
+  t.equal((await sendPiece(url, session.token, 0, sealed.container.slice(0, 1000))).status, 204)
+  const { request } = openPiece(url, session.token, 1000, { 'content-length': String(sealed.container.length - 1000) })
+  request.write(sealed.container.subarray(1000, 400_000))
+  await arrived(session, sealed.fileId, 400_000)
+  await crash(first)
+  request.destroy()
+
+  const moved = movedTo(await spawnServer(t, environment), session)
+  t.equal(Buffer.compare((await download(`${moved.url}/download/${whole.fileId}`, joiner)).bytes, whole.container), 0)
+  const stands = await offsetOf(`${moved.url}/uploads/${sealed.fileId}`, session.token)
+  t.equal(stands, 400_000, 'what had been written is there, told or not')
+  t.equal((await sendPiece(`${moved.url}/uploads/${sealed.fileId}`, session.token, stands, sealed.container.slice(stands))).status, 204)
+  t.equal(Buffer.compare((await download(`${moved.url}/download/${sealed.fileId}`, joiner)).bytes, sealed.container), 0)
+  t.match((await call(`${moved.url}/joins`, { token: session.token })).body, { joins: [{ status: 'joined' }] }, 'the joiner can still learn what he was accepted with')
 })
 
 t.test('wrong tries count across a crash, and so do downloads', async (t) => {
