@@ -37,7 +37,8 @@ export async function connect ({ server, ca }: ConnectionOptions, report: Report
     report.warn(`The connection to ${url.host} is not encrypted: whoever listens sees sizes, times and addresses, and can stand in for the server.`)
   }
   await useNetwork(ca)
-  return { server: `${url.origin}${url.pathname}`.replace(/\/+$/, '') }
+  report.server = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+  return { server: report.server }
 }
 
 function parseServer (server: string): URL {

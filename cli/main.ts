@@ -42,7 +42,7 @@ function usageExit ({ exitCode }: CommanderError): number {
 
 function fail (error: unknown): number {
   const { report } = current
-  const { code, sentence, exitCode } = explain(error)
+  const { code, sentence, exitCode } = explain(error, report.server)
   report.endProgress()
   if (report.json) report.tell({ event: 'error', code, message: sentence, exit: exitCode })
   else report.say(sentence)

@@ -16,6 +16,8 @@ const PROGRESS_INTERVAL = 1000
 export class Report {
   readonly terminal: Terminal
   readonly json: boolean
+  /** The server that is talked to, once that is known. */
+  server: string | undefined
   readonly #lines = new Map<string, ProgressLine>()
   #progressTold = Number.NEGATIVE_INFINITY
 

@@ -50,8 +50,8 @@ function bash (commands: readonly Described[]): string {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words='' files=0
   compopt -o filenames 2>/dev/null
   case $previous in
-    ${pattern(FOLDERS)}) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    ${pattern(FILES)}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ${pattern(FOLDERS)}) local IFS=$'\\n'; COMPREPLY=($(compgen -d -- "$current")); return ;;
+    ${pattern(FILES)}) local IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$current")); return ;;
     ${[...new Set(free.flatMap(namesOf))].join('|')}) return ;;
   esac
   if (( COMP_CWORD == 1 )); then
@@ -62,7 +62,7 @@ function bash (commands: readonly Described[]): string {
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  if (( files )) && [[ $current != -* ]]; then COMPREPLY+=($(compgen -f -- "$current")); fi
+  if (( files )) && [[ $current != -* ]]; then local IFS=$'\\n'; COMPREPLY+=($(compgen -f -- "$current")); fi
 }
 complete -F _local_send local-send
 `

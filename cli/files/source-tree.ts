@@ -65,7 +65,7 @@ const nameOf = (path: string): string => basename(resolve(path)).normalize('NFC'
 
 function entryOf (path: string, name: string, stats: Stats, depth: number): TreeEntry {
   const kind = stats.isFile() ? 'file' : 'directory'
-  return { path, name, kind, size: stats.isFile() ? stats.size : 0, modified: stats.mtime, mode: stats.mode & 0o777, named: depth === 0, key: `${kind}:${resolve(path)}` }
+  return { path, name, kind, size: stats.isFile() ? stats.size : 0, modified: stats.mtime, mode: stats.mode & 0o777, named: depth === 0, key: `${kind}:${resolve(path)}\0${name}` }
 }
 
 async function readable<T> (path: string, result: Promise<T>): Promise<T> {

@@ -1,0 +1,153 @@
+import { readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { Noise } from '../helpers/noise.js'
+import { startProxy, type Held } from '../helpers/proxy.js'
+import { codeOf, newPlace, said, setUp, stateOf, treeOf, type Place, type Run } from './program.js'
+
+const CONTENT = new Noise('a large file').take(12_000_000)
+
+interface Midway {
+  readonly alice: Place
+  readonly bob: Place
+  readonly sending: Run
+  readonly receiving: Run
+  readonly code: string
+  readonly held: Held
+}
+
+/** A transfer of which some megabytes have come through, and the rest is held. */
+async function transferMidway (t: Test): Promise<Midway> {
+  const { server, bob } = await setUp(t)
+  const proxy = await startProxy(t, server.origin)
+  const alice = await newPlace(t, proxy.origin)
+  await writeFile(join(alice.home, 'large.bin'), CONTENT)
+  const holding = proxy.hold(6_000_000)
+  const sending = alice.run(['send', 'large.bin'])
+  const code = await codeOf(sending)
+  const held = await holding
+  const receiving = bob.run(['receive', code, '--yes'])
+  while (await partialSize(bob) < 1_000_000) await delay(50)
+  return { alice, bob, sending, receiving, code, held }
+}
+
+async function partialSize ({ home }: Place): Promise<number> {
+  const name = (await treeOf(home)).find((entry) => entry.endsWith('.part'))
+  return name === undefined ? 0 : (await stat(join(home, name))).size
+}
+
+async function kill ({ child, exit }: Run): Promise<void> {
+  child.kill('SIGKILL')
+  await exit
+}
+
+async function checkArrived (t: Test, { alice, bob }: Pick<Midway, 'alice' | 'bob'>, content = CONTENT): Promise<void> {
+  t.same(await treeOf(bob.home), ['large.bin'], 'and nothing else')
+  t.equal(Buffer.compare(await readFile(join(bob.home, 'large.bin')), content), 0)
+  t.same([await stateOf(alice), await stateOf(bob)], [[], []], 'nothing is kept')
+}
+
+t.test('a sender that is killed goes on with the same code, and the receiver with it', async (t) => {
+  const { alice, bob, sending, receiving, code, held } = await transferMidway(t)
+  await kill(sending)
+  held.cut()
+  const file = (await treeOf(bob.home))[0]
+  const again = alice.run(['send', '--resume', code])
+  t.same([await again.exit, await receiving.exit], [0, 0], again.stderr() + receiving.stderr())
+  t.match(file, /^\.large\.bin\..*\.part$/)
+  await checkArrived(t, { alice, bob })
+})
+
+t.test('a source that has changed meanwhile is sent anew', async (t) => {
+  const { alice, bob, sending, receiving, code, held } = await transferMidway(t)
+  await kill(sending)
+  held.cut()
+  const other = new Noise('another one').take(CONTENT.length)
+  await writeFile(join(alice.home, 'large.bin'), other)
+  await utimes(join(alice.home, 'large.bin'), new Date(), new Date(Date.now() + 5000))
+  const again = alice.run(['send', '--resume', code])
+  t.same([await again.exit, await receiving.exit], [0, 0], again.stderr() + receiving.stderr())
+  await checkArrived(t, { alice, bob }, other)
+})
+
+t.test('a receiver that is killed goes on where he was', async (t) => {
+  const { alice, bob, sending, receiving, code, held } = await transferMidway(t)
+  await kill(receiving)
+  const before = await partialSize(bob)
+  t.ok(before > 0)
+  t.equal(await bob.run(['receive', code, '--yes']).exit, 2, 'only when that is asked for')
+  held.cut()
+  const again = bob.run(['receive', code, '--resume', '--yes', '--json'])
+  t.same([await again.exit, await sending.exit], [0, 0], again.stdout() + sending.stderr())
+  await checkArrived(t, { alice, bob })
+})
+
+t.test('Ctrl-C at the sender ends the session for both and leaves nothing', async (t) => {
+  const { alice, bob, sending, receiving } = await transferMidway(t)
+  sending.child.kill('SIGINT')
+  t.same([await sending.exit, await receiving.exit], [130, 4], sending.stderr() + receiving.stderr())
+  t.match(sending.stderr(), /Interrupted\.\n$/)
+  t.match(receiving.stderr(), /The other side has ended the session before everything was received\.\n$/)
+  t.same(await treeOf(bob.home), [])
+  t.same([await stateOf(alice), await stateOf(bob)], [[], []])
+})
+
+t.test('Ctrl-C at the receiver is told to the sender and leaves nothing', async (t) => {
+  const { alice, bob, sending, receiving, held } = await transferMidway(t)
+  receiving.child.kill('SIGINT')
+  t.equal(await receiving.exit, 130)
+  held.cut()
+  t.equal(await sending.exit, 5, sending.stderr())
+  t.match(sending.stderr(), /Somebody has left\.\n.*The other side has left without taking everything\.\n$/s)
+  t.same(await treeOf(bob.home), [])
+  t.same([await stateOf(alice), await stateOf(bob)], [[], []])
+})
+
+t.test('whoever is not asked and does not say yes declines', async (t) => {
+  const { alice, bob } = await setUp(t)
+  await writeFile(join(alice.home, 'x'), 'content')
+  const sending = alice.run(['send', 'x'])
+  const receiving = bob.run(['receive', await codeOf(sending)])
+  t.same([await receiving.exit, await sending.exit], [5, 5], receiving.stderr() + sending.stderr())
+  t.match(receiving.stderr(), /Declined/)
+  t.same(await treeOf(bob.home), [])
+})
+
+t.test('a wrong passphrase is told to both, and costs an attempt', async (t) => {
+  const { alice, bob } = await setUp(t)
+  await writeFile(join(alice.home, 'x'), 'content')
+  const sending = alice.run(['send', 'x'])
+  const code = await codeOf(sending)
+  const wrong = `${code.slice(0, 15)}-zoo-zoo-zoo`
+  const refused = bob.run(['receive', wrong, '--yes'])
+  t.equal(await refused.exit, 3, refused.stderr())
+  await said(sending, /wrong passphrase \(1 of 5 attempts\)/)
+  t.notOk(refused.stderr().includes('zoo'))
+  const right = bob.run(['receive', code, '--yes'])
+  t.same([await right.exit, await sending.exit], [0, 0], right.stderr() + sending.stderr())
+})
+
+t.test('what cannot begin says why, before anything is sent', async (t) => {
+  const { alice, bob, server } = await setUp(t, { MAX_FILE_SIZE: '1MB', MAX_FILES: '3' })
+  await writeFile(join(alice.home, 'large.bin'), CONTENT)
+  for (const name of ['a', 'b', 'c', 'd']) await writeFile(join(alice.home, name), name)
+  const cases: Array<[Place, string[], number, RegExp]> = [
+    [alice, ['send', 'a', 'large.bin'], 1, /large\.bin has 11\.4 MiB, and the server accepts 977 KiB at most\.\n$/],
+    [alice, ['send', 'a', 'b', 'c', 'd'], 1, /There are 4 files, and the server accepts 2 files in a session\.\n$/],
+    [alice, ['send', 'missing'], 2, /^missing cannot be sent: there is no such file or folder\.\n$/],
+    [alice, ['send'], 2, /^Name what is to be sent/],
+    [alice, ['send', 'a', '--server', 'http://127.0.0.1:59999'], 1, /cannot be reached.*http:\/\/127\.0\.0\.1:59999\. \(ECONNREFUSED\)\n$/],
+    [alice, ['send', '--resume', '00000000-000000-zoo-zoo-zoo'], 2, /nothing to go on with/],
+    [alice, ['send', 'a', '--receivers', '0'], 2, /whole number from 1 on/],
+    [bob, ['receive', '00000000-000000-zoo-zoo-zoo'], 4, /There is no such session/],
+    [bob, ['receive', 'hello'], 3, /This is not a code/]
+  ]
+  for (const [place, args, code, sentence] of cases) {
+    const run = place.run(args)
+    t.equal(await run.exit, code, `${args.join(' ')}: ${run.stderr()}`)
+    t.match(run.stderr(), sentence)
+    t.same(await stateOf(place), [])
+  }
+  t.notOk(/"upload"|PATCH/.test(server.output()))
+})
