@@ -1,9 +1,13 @@
 import t from 'tap'
 import { Api } from '../../client/api.js'
-import { ClientError, isErrorCode } from '../../client/errors.js'
+import { ClientError, isErrorCode, isSessionGone } from '../../client/errors.js'
+import { joinSession } from '../../client/join.js'
+import { apiOf, createSession } from '../../client/session.js'
 import { toBase64url, toHex, utf8, type Bytes } from '../../lib/crypto/bytes.js'
 import { isFileId, isJoinId, isSessionId, type FileId, type JoinId, type SessionId } from '../../lib/ids.js'
 import { newFileId, newJoinId } from '../../lib/new-ids.js'
+import { PASSWORD } from '../helpers/client.js'
+import { startServer } from '../helpers/server.js'
 import { failure, inTurn, startStub, type StubAnswer } from './fixtures/stub.js'
 
 const SID = sid('a1b2c3d4')
@@ -343,6 +347,35 @@ t.test('a download, and a range of one', async (t) => {
   const many = await api.downloadMany([FILE])
   t.equal(many.size, 6)
   t.same(JSON.parse(stub.requests.at(-1)?.body ?? ''), { file_ids: [FILE] })
+})
+
+t.test('with the server: unlock, files, leave and close', async (t) => {
+  const { origin } = await startServer(t)
+  const { member, verificationCode } = await createSession({ server: origin }, { kind: 'managed', password: PASSWORD })
+  const creator = apiOf({ server: origin }, member)
+  const code = await creator.unlock()
+  t.match(code, /^\d{6}$/)
+  if (code !== verificationCode) await t.rejects(new Api({ server: origin }, member.sessionId).join(verificationCode, new Uint8Array(65)), { code: 'JOIN_REFUSED', status: 401 })
+  const joined = await joinSession({ server: origin }, { code: `${member.sessionId}-${code}`, password: PASSWORD, kind: 'managed' })
+  const joiner = apiOf({ server: origin }, joined.member)
+
+  const form = new FormData()
+  form.append('file', new Blob(['abcdef']), 'a.txt')
+  const [file] = await creator.upload(form)
+  if (file === undefined) return t.fail('a file')
+  t.match(file, { filename: 'a.txt', size: 6, state: 'ready', uploadedBy: 'creator', metadata: undefined })
+  await joiner.received([file.fileId])
+  t.match(await joiner.files(), { files: [{ fileId: file.fileId, received: 1 }], nextCursor: null })
+  await t.rejects(joiner.deleteFile(file.fileId), { code: 'NOT_YOUR_FILE' })
+  await creator.deleteFile(file.fileId)
+  t.same((await creator.files()).files, [])
+
+  await joiner.leave()
+  await t.rejects(joiner.status(), { code: 'UNAUTHORIZED' })
+  t.equal((await creator.status()).participants.length, 1)
+  await creator.close()
+  t.ok(isSessionGone(await creator.status().catch((error: unknown) => error)))
+  return undefined
 })
 
 t.test('ids and codes are told from what only looks like them', (t) => {
