@@ -39,7 +39,7 @@ export async function resumeUpload (sender: Sender, { source, key }: KeyedSource
     if (done) return { ...begun, offset: content.length }
     const state = await stateOf(sender, record.fileId)
     if (state === undefined) return undefined
-    if (state.length === content.length && state.offset <= content.length) return { ...begun, offset: state.offset }
+    if (state.length === content.length && state.offset <= Math.min(content.length, content.begun)) return { ...begun, offset: state.offset }
   }
   await forgetUpload(sender, record.fileId)
   return undefined

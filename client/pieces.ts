@@ -33,6 +33,8 @@ export interface Content {
   readonly length: number | null
   /** Whether it can be asked for more than once. */
   readonly repeatable: boolean
+  /** Bytes that may have been sent before; a server that says it has more has not got them from here. */
+  readonly begun: number
   /**
    * The pieces from the one on that `offset` lies in, to the end. Those that come again are the same bytes as before.
    *
@@ -71,6 +73,7 @@ const changed = (): ClientError => new ClientError('SOURCE_CHANGED')
 export class PlainContent implements Content {
   readonly length: number | null
   readonly repeatable: boolean
+  readonly begun = Number.POSITIVE_INFINITY
   readonly #source: Source
 
   constructor (source: Source) {
@@ -141,6 +144,10 @@ export class SealedContent implements Content {
     this.#chunkSize = 2 ** sealing.chunkLog2
     this.length = source.size === null ? null : containerSize(source.size, sealing.chunkLog2)
     this.repeatable = source.size !== null && sealing.journal !== undefined
+  }
+
+  get begun (): number {
+    return this.#noted === 0 ? 0 : HEADER_SIZE + this.#noted * (this.#chunkSize + TAG_SIZE)
   }
 
   async * pieces (offset: number, sizeAt: (offset: number) => number, signal: AbortSignal): AsyncGenerator<Piece, void, undefined> {

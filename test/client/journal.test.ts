@@ -85,6 +85,24 @@ t.test('a source that has changed since is noticed, and begun again', async (t) 
   }
 })
 
+t.test('a journal that knows less than the server is not gone on with', async (t) => {
+  const place = await startPlace(t)
+  const journal = new MemoryJournal()
+  await interrupted(t, place, recorded(CONTENT), journal, 40 * CHUNK)
+  const [id] = await idsOf(place)
+  const chunk = Math.floor((await offsetOf(place) - HEADER) / (CHUNK + TAG))
+  t.ok(chunk > 0)
+  const entry = await journal.load('file.bin')
+  if (entry === undefined) throw new Error('no entry')
+  const notes = await journal.noted('file.bin', 0, chunk)
+  await journal.begin([{ key: 'file.bin', record: entry.record }])
+  await journal.note('file.bin', 0, notes)
+  const source = recorded(CONTENT)
+  t.same(told(await send(place, source, journal)), [`file.bin ${CONTENT.length}`])
+  t.not((await idsOf(place))[0], id, 'what has left without a note is not sealed again')
+  t.same(await digestOf(place), [sha256(CONTENT)])
+})
+
 t.test('no byte of a chunk leaves before it is noted, and none is noted twice', async (t) => {
   const place = await startPlace(t)
   const inner = new MemoryJournal()
