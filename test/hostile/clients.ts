@@ -37,18 +37,16 @@ function pythonCommand ({ origin, cwd, password }: Place, args: readonly string[
 }
 
 const ROOT = join(import.meta.dirname, '../..')
-const TSX = import.meta.resolve('tsx')
 
-/** The command line: as it was built, or out of the sources below a folder. */
-export const commandLine = (sources?: string): Client => ({
-  send: (place, paths) => commandOf(place, 'sender', sources, ['send', '--json', '--yes', '--output', 'returned', ...paths]),
-  receive: (place, code, inReturn) => commandOf(place, 'receiver', sources, ['receive', code, '--json', '--yes', '--output', 'received', ...inReturn.flatMap((path) => ['--send', path])]),
+/** The command line: as it was built, or another program. */
+export const commandLine = (program = join(ROOT, 'dist/cli/main.js')): Client => ({
+  send: (place, paths) => commandOf(place, 'sender', program, ['send', '--json', '--yes', '--output', 'returned', ...paths]),
+  receive: (place, code, inReturn) => commandOf(place, 'receiver', program, ['receive', code, '--json', '--yes', '--output', 'received', ...inReturn.flatMap((path) => ['--send', path])]),
   isReady: (output) => output.includes('{"event":"sent"'),
   codeOf: (output) => /"code":"([^"]+)"/.exec(output)?.[1] ?? '',
   isPartial: (name) => /^\..*\.part$/.test(basename(name))
 })
 
-function commandOf ({ origin, cwd, password }: Place, who: string, sources: string | undefined, args: readonly string[]): Command {
-  const program = sources === undefined ? [join(ROOT, 'dist/cli/main.js')] : ['--import', TSX, join(sources, 'cli/main.ts')]
-  return { program: process.execPath, args: [...program, ...args], env: { LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSPHRASE: password, XDG_STATE_HOME: join(cwd, 'state', who) }, cwd }
+function commandOf ({ origin, cwd, password }: Place, who: string, program: string, args: readonly string[]): Command {
+  return { program: process.execPath, args: [program, ...args], env: { LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSPHRASE: password, XDG_STATE_HOME: join(cwd, 'state', who) }, cwd }
 }

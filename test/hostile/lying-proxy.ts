@@ -1,7 +1,7 @@
 /**
  * A server that lies: stands between clients and a real server, as a process of its own, and alters what passes.
  *
- *     TARGET=http://127.0.0.1:5000 ATTACK=swap-files GUESS=… node --import tsx test/hostile/lying-proxy.ts
+ *     TARGET=http://127.0.0.1:5000 ATTACK=files-swapped GUESS=… node --import tsx test/hostile/lying-proxy.ts
  *
  * It writes its own address in the first line and, in a line of its own each, what it has achieved.
  */

@@ -5,6 +5,7 @@
 
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { build } from 'esbuild'
 import type { Test } from 'tap'
 import { PASSWORD } from '../helpers/client.js'
 import { temporaryFolder } from '../helpers/server.js'
@@ -100,7 +101,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
 const ROOT = new URL('../..', import.meta.url).pathname
 
-/** A copy of the client's sources without these checks. @returns its folder */
+/** A copy of the client's sources without these checks, in one file. @returns its path */
 export async function mutated (t: Test, checks: readonly Check[]): Promise<string> {
   const folder = await temporaryFolder(t)
   for (const name of ['lib', 'client', 'cli', 'package.json', 'tsconfig.json']) await cp(join(ROOT, name), join(folder, name), { recursive: true })
@@ -111,5 +112,7 @@ export async function mutated (t: Test, checks: readonly Check[]): Promise<strin
     if (before === undefined || after === undefined || more.length > 0) throw new Error(`${file} has another check than it had: ${find}`)
     await writeFile(path, before + replace + after)
   }
-  return folder
+  const program = join(folder, 'local-send.js')
+  await build({ entryPoints: [join(folder, 'cli/main.ts')], outfile: program, bundle: true, platform: 'node', format: 'esm', packages: 'external', external: ['*/server.js'] })
+  return program
 }

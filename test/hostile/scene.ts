@@ -2,10 +2,14 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { build } from 'esbuild'
 import type { Test } from 'tap'
 import { PASSWORD, randomContent } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
@@ -13,7 +17,7 @@ import { startServer, temporaryFolder } from '../helpers/server.js'
 import type { AttackName } from './attacks.js'
 import type { Client } from './clients.js'
 
-const PROXY = new URL('lying-proxy.ts', import.meta.url)
+const ROOT = join(import.meta.dirname, '../..')
 
 /** A process that has been started. */
 export interface Running {
@@ -23,7 +27,8 @@ export interface Running {
   readonly exit: Promise<number | NodeJS.Signals>
   readonly hasEnded: () => boolean
   readonly stop: () => Promise<void>
-  readonly pid: number
+  /** Its standard input, if it has one. */
+  readonly input: Writable | null
 }
 
 export interface Command {
@@ -31,14 +36,16 @@ export interface Command {
   readonly args: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
+  /** Whether it is given a standard input, which stays open until it is ended. */
+  readonly takesInput?: boolean
 }
 
 /** Starts a process, which the end of the test ends. */
-export function run (t: Test, { program, args, env, cwd }: Command): Running {
-  const child = spawn(program, args, { cwd, env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+export function run (t: Test, { program, args, env, cwd, takesInput = false }: Command): Running {
+  const child = spawn(program, args, { cwd, env: { PATH: process.env['PATH'], ...env }, stdio: [takesInput ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
   let output = ''
   let ended = false
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => { output += `${line}\n` })
+  for (const stream of [child.stdout, child.stderr]) if (stream !== null) createInterface({ input: stream }).on('line', (line) => { output += `${line}\n` })
   const exit = once(child, 'close').then(([code, signal]: Array<number | NodeJS.Signals | null>) => {
     ended = true
     return code ?? signal ?? -1
@@ -48,13 +55,26 @@ export function run (t: Test, { program, args, env, cwd }: Command): Running {
     child.kill('SIGKILL')
     await exit
   }
-  return { output: () => output, exit, hasEnded: () => ended, stop, pid: child.pid ?? 0 }
+  return { output: () => output, exit, hasEnded: () => ended, stop, input: child.stdin }
+}
+
+let bundle: Promise<string> | undefined
+
+/** The proxy in one file, made once for all: what is compiled anew starts slowly. */
+function proxyProgram (): Promise<string> {
+  return bundle ??= (async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'local-send-proxy-'))
+    process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
+    await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+    const outfile = join(folder, 'proxy.mjs')
+    await build({ entryPoints: [join(import.meta.dirname, 'lying-proxy.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
+    return outfile
+  })()
 }
 
 /** A proxy process. @returns its address, and itself */
 export async function startLyingProxy (t: Test, target: string, attack: AttackName, guess = ''): Promise<{ readonly origin: string, readonly proxy: Running }> {
-  const cwd = new URL('../..', import.meta.url).pathname
-  const proxy = run(t, { program: process.execPath, args: ['--import', 'tsx', PROXY.pathname], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd })
+  const proxy = run(t, { program: process.execPath, args: [await proxyProgram()], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd: ROOT })
   await eventually(() => proxy.hasEnded() || proxy.output().includes('listening'))
   const [origin] = /http:\S+/.exec(proxy.output()) ?? []
   if (origin === undefined) throw new Error(`no proxy: ${proxy.output()}`)
