@@ -8,6 +8,13 @@ import { cleanLine } from './clean-text.js'
 
 const ERASE_LINE = '\r\x1b[2K'
 
+/** The streams of a process. */
+export interface Streams {
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Writable
+  readonly stderr: Writable & { readonly isTTY?: boolean, readonly columns?: number }
+}
+
 /** What somebody sees, and where he types. */
 export class Terminal {
   readonly input: Readable
@@ -21,13 +28,13 @@ export class Terminal {
   #status = ''
   #held = false
 
-  constructor ({ stdin, stdout, stderr }: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr'>) {
+  constructor ({ stdin, stdout, stderr }: Streams) {
     this.input = stdin
     this.#output = stdout
     this.#errors = stderr
-    this.interactive = stdin.isTTY && stderr.isTTY
-    this.#redraws = stderr.isTTY && process.env['TERM'] !== 'dumb'
-    this.#columns = () => stderr.columns
+    this.interactive = stdin.isTTY === true && stderr.isTTY === true
+    this.#redraws = stderr.isTTY === true && process.env['TERM'] !== 'dumb'
+    this.#columns = () => stderr.columns ?? 0
   }
 
   /** Columns of the screen. */

@@ -33,6 +33,8 @@ export interface IncomingOptions extends AcceptanceOptions {
   readonly signal: AbortSignal
 }
 
+/** Milliseconds between two looks at the list: files come by the hundred, and each of them is an event. */
+const LOOK_INTERVAL = 250
 /** Milliseconds in which what is added to the list is gathered before anybody is asked about it. */
 const GATHERING = 400
 
@@ -98,8 +100,10 @@ export class Incoming {
 
   /** Receives until there is nothing more to come. */
   async run (): Promise<void> {
-    for (;;) {
+    for (let next = 0; ; next = performance.now() + LOOK_INTERVAL) {
       await this.#change()
+      if (!this.#finishing && !this.#closed) await delay(Math.max(0, next - performance.now()), undefined, { signal: this.#options.signal })
+      this.#changed = false
       const last = this.#finishing
       if (this.#closed) return
       await this.#receiveFresh(await this.#gather())

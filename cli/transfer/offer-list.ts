@@ -1,4 +1,5 @@
 import { openOffer, type Offer } from '../../client/offers.js'
+import { patiently } from '../../client/retry.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
 import type { FileId } from '../../lib/ids.js'
 
@@ -23,7 +24,7 @@ export class OfferList {
     const api = apiOf(this.#connection, this.#member)
     const offers: Offer[] = []
     for (;;) {
-      const { files, nextCursor } = await api.files({ cursor: this.#cursor, signal })
+      const { files, nextCursor } = await patiently(() => api.files({ cursor: this.#cursor, signal }), signal)
       const unseen = files.filter(({ fileId }) => !this.#seen.has(fileId))
       for (const { fileId } of unseen) this.#seen.add(fileId)
       const opened = await Promise.all(unseen.map((file) => openOffer(this.#member, file, { own: this.#own() })))

@@ -29,7 +29,8 @@ t.test('bash completes commands, options and files', async (t) => {
   await writeFile(join(folder, 'completion'), completion(program, 'bash'))
   await writeFile(join(folder, 'a file.bin'), '')
   const complete = async (...words: string[]): Promise<string[]> => {
-    const script = `source ./completion; COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _local_send; printf '%s\\n' "\${COMPREPLY[@]}"`
+    // eslint-disable-next-line no-template-curly-in-string -- it is bash's
+    const script = 'source ./completion; COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _local_send; printf "%s\\n" "${COMPREPLY[@]}"'
     return (await run('bash', ['-c', script, 'bash', 'local-send', ...words], { cwd: folder })).stdout.trimEnd().split('\n')
   }
   t.same(await complete('re'), ['receive'])
