@@ -17,7 +17,7 @@ import { ClientError } from './errors.js'
 import type { Connection, Options } from './http.js'
 import type { OfferedFile } from './offers.js'
 import { receivePlain, type Digest, type ReceiveStart } from './receive-plain.js'
-import { PATIENT, Retries, type RetryPolicy } from './retry.js'
+import { patiently, PATIENT, Retries, type RetryPolicy } from './retry.js'
 import { apiOf, type Member } from './session.js'
 
 export type { Digest, ReceiveStart } from './receive-plain.js'
@@ -100,5 +100,5 @@ const MAX_IDS = 1000
 /** Tells the others, and above all the sender, that these files have been received and verified. */
 export async function confirmReceived (connection: Connection, member: Member, fileIds: readonly FileId[], { signal }: Options = {}): Promise<void> {
   const api = apiOf(connection, member)
-  for (let at = 0; at < fileIds.length; at += MAX_IDS) await api.received(fileIds.slice(at, at + MAX_IDS), { signal })
+  for (let at = 0; at < fileIds.length; at += MAX_IDS) await patiently(() => api.received(fileIds.slice(at, at + MAX_IDS), { signal }), signal)
 }

@@ -53,6 +53,10 @@ export class Retries {
   }
 }
 
+/** Does something until it succeeds, or fails for good, as patiently as transfers do. */
+export const patiently = <Result>(work: () => Promise<Result>, signal: AbortSignal = new AbortController().signal): Promise<Result> =>
+  persistently(new Retries(PATIENT, signal), work)
+
 /** Does something until it succeeds, or fails for good. */
 export async function persistently<Result> (retries: Retries, work: () => Promise<Result>): Promise<Result> {
   for (;;) {
