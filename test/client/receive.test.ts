@@ -31,9 +31,9 @@ t.test('over cuts in the middle of a download', async (t) => {
   const place = await startPlace(t)
   const file = await sent(place)
   const proxy = await startCuttingProxy(t, place.server.origin)
-  proxy.cut('down', 50, 1000, 3 * CHUNK, CHUNK, 7 * CHUNK)
+  proxy.cut('down', 50, 1000, 3 * CHUNK, CHUNK, 2 * CHUNK, 2 * CHUNK, 2 * CHUNK, 2 * CHUNK, 2 * CHUNK)
   t.equal(sha256(await bytesOf(receiveFile(proxy.connection, place.joiner, file, { retry: QUICK }))), sha256(CONTENT))
-  t.equal(proxy.cuts(), 5)
+  t.equal(proxy.cuts(), 9, 'more often than one fails in a row')
 })
 
 t.test('another process goes on behind what it holds', async (t) => {
