@@ -37,6 +37,7 @@ export class Acceptance {
   readonly #report: Report
   readonly #folder: OutputFolder
   #all: boolean
+  #shown = false
   #existing: Existing | undefined
 
   constructor (report: Report, folder: OutputFolder, options: AcceptanceOptions) {
@@ -89,10 +90,13 @@ export class Acceptance {
     const sizes = files.map(({ size }) => size)
     const total = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
     const known = sizes.includes(null) ? `${formatSize(total)} and what nobody knows the size of` : formatSize(total)
-    this.#report.tell({ event: 'offered', files: files.map(({ fileId, name, size, kind, state }) => ({ file_id: fileId, name: safePath(name).join('/'), size, kind: kind ?? 'file', state })), more },
-      `Offered: ${count(files.length, 'entry').replace('entrys', 'entries')}, ${known}${more ? ' so far; the sender may be adding more' : ''}`)
+    const listed = files.map(({ fileId, name, size, kind = 'file', state }) => ({ file_id: fileId, name: safePath(name).join('/'), size, kind, state }))
+    this.#report.tell({ event: 'offered', files: listed, more }, `Offered: ${count(files.length, 'file')}, ${known}${more ? ' so far; the sender may be adding more' : ''}`)
+    // Whoever has said yes to all that follows wants to see no more than that it comes.
+    if (this.#all && this.#shown) return
+    this.#shown = true
     for (const file of files.slice(0, SHOWN)) this.#report.say(this.#row(file))
-    if (files.length > SHOWN) this.#report.say(`… and ${count(files.length - SHOWN, 'more')}`.replace('mores', 'more'))
+    if (files.length > SHOWN) this.#report.say(`… and ${(files.length - SHOWN).toLocaleString('en')} more`)
     const hidden = files.filter(({ name }) => safePath(name).some((component) => component.startsWith('.'))).length
     if (hidden > 0) this.#report.say(`Note: ${count(hidden, 'name')} begin${hidden === 1 ? 's' : ''} with a dot, so a file manager does not show ${hidden === 1 ? 'it' : 'them'}.`)
   }
