@@ -110,7 +110,7 @@ t.test('scripts get one object a line', async (t) => {
   const receiving = bob.run(['receive', code, '--yes', '--json'])
   t.same([await receiving.exit, await sending.exit], [0, 0])
   t.same([receiving.stderr(), sending.stderr()], ['', ''])
-  const eventsOf = (text: string): Array<Record<string, unknown>> => text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event !== 'progress')
+  const eventsOf = (text: string): Array<Record<string, unknown>> => text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event !== 'progress' && event !== 'left')
   t.same(eventsOf(sending.stdout()).map(({ event }) => event).sort(), ['done', 'file.sent', 'joined', 'sent', 'session'])
   const received = eventsOf(receiving.stdout())
   t.same(received.map(({ event }) => event), ['joined', 'offered', 'file.received', 'done'])
