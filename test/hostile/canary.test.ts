@@ -21,8 +21,9 @@ import { run } from './scene.js'
 import { contentOf, found, foundInMemory, spellings, type Canaries } from './search.js'
 
 const canary = (): string => `canary${toBase64url(randomBytes(18)).replace(/[-_]/g, 'x')}`
-const SIGNAL = 'SIGUSR2'
-const LINES = 2 ** 20
+// Not one that ends the server, nor the debugger's.
+const SIGNAL = 'SIGALRM'
+const LINES = 2 ** 19
 /** Bytes that have come to the server when it is looked into for the first time. */
 const UNDER_WAY = 2 ** 22
 

@@ -76,7 +76,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { attack: 'pB-reflected', checks: ['a share is not our own'], succeeded: said('step confirmed') },
   { attack: 'cB-altered', checks: ['the creator\'s confirmation'], succeeded: allReceived },
   { attack: 'cB-reflected', checks: ['the creator\'s confirmation'], succeeded: allReceived },
-  { attack: 'wrapped-key-altered', checks: ['the seal of the content key'], succeeded: said('step listed') },
+  { attack: 'wrapped-key-altered', checks: ['the seal of the content key'], options: { patience: 20_000 }, succeeded: said('step listed') },
   { attack: 'kind-at-create', checks: ['the kind that is created'], succeeded: allReceived },
   { attack: 'kind-at-join', checks: ['the kind that is joined'], succeeded: allReceived },
   { attack: 'plays-joiner', checks: ['the joiner\'s confirmation'], options: { until: /refused|admitted/ }, succeeded: said('admitted') },

@@ -19,10 +19,15 @@ export function spellings (bytes: Uint8Array): readonly Buffer[] {
   return [plain, wide, ...[hex, hex.toUpperCase(), ...new Set(base64)].map((text) => Buffer.from(text))]
 }
 
+/** As they are, and as V8 keeps strings that are not Latin: the memory of a process is too large for more. */
+const plain = (bytes: Uint8Array): readonly Buffer[] => spellings(bytes).slice(0, 2)
+
 /** @returns the names of the canaries that stand there, in any spelling */
-export function found (canaries: Canaries, ...places: readonly Uint8Array[]): string[] {
+export const found = (canaries: Canaries, ...places: readonly Uint8Array[]): string[] => search(canaries, places, spellings)
+
+function search (canaries: Canaries, places: readonly Uint8Array[], forms: (bytes: Uint8Array) => readonly Buffer[]): string[] {
   const buffers = places.map((place) => Buffer.from(place.buffer, place.byteOffset, place.length))
-  return Object.keys(canaries).filter((name) => spellings(canaries[name] ?? new Uint8Array()).some((spelling) => buffers.some((buffer) => buffer.includes(spelling))))
+  return Object.keys(canaries).filter((name) => forms(canaries[name] ?? new Uint8Array()).some((form) => buffers.some((buffer) => buffer.includes(form))))
 }
 
 /** All files below a folder, and their names. */
@@ -36,7 +41,7 @@ export async function contentOf (folder: string): Promise<Buffer> {
 const PIECE = 2 ** 24
 const OVERLAP = 2 ** 12
 
-/** Looks through all memory of a process that can be written to (Linux; a process of the same user, or a child). @returns as {@link found} */
+/** Looks through all memory of a process that can be written to (Linux; a process of the same user, or a child). @returns as {@link found}, of the plain spellings */
 export async function foundInMemory (pid: number, canaries: Canaries): Promise<string[]> {
   const maps = await readFile(`/proc/${pid}/maps`, 'latin1')
   const names = new Set<string>()
@@ -47,7 +52,7 @@ export async function foundInMemory (pid: number, canaries: Canaries): Promise<s
       for (let start = Number.parseInt(from, 16); start < end; start += PIECE - OVERLAP) {
         // A region may have gone since, or be of a device.
         const { buffer, bytesRead } = await memory.read({ buffer: Buffer.alloc(Math.min(PIECE, end - start)), position: start }).catch(() => ({ buffer: Buffer.alloc(0), bytesRead: 0 }))
-        for (const name of found(canaries, buffer.subarray(0, bytesRead))) names.add(name)
+        for (const name of search(canaries, [buffer.subarray(0, bytesRead)], plain)) names.add(name)
       }
     }
   } finally {
