@@ -50,7 +50,13 @@ const bigEndian = (n: number, length: number): Bytes => {
 export const utf8 = (text: string): Bytes => concat(new TextEncoder().encode(text))
 
 /** Lowercase hexadecimal. */
-export const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+export const toHex = (bytes: Uint8Array): string => {
+  let text = ''
+  for (const byte of bytes) text += HEX[byte] ?? ''
+  return text
+}
+
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /**
  * The bytes of a lowercase hexadecimal text.
@@ -63,8 +69,13 @@ export const fromHex = (text: string): Bytes => {
 }
 
 /** base64url without padding (RFC 4648 section 5, https://www.rfc-editor.org/rfc/rfc4648#section-5). */
-export const toBase64url = (bytes: Uint8Array): string =>
-  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+export const toBase64url = (bytes: Uint8Array): string => {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 /**
  * The bytes of a base64url text without padding.
@@ -75,8 +86,10 @@ export const toBase64url = (bytes: Uint8Array): string =>
 export const fromBase64url = (text: string): Bytes => {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) throw new RangeError('This is not base64url without padding.')
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
-  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0))
-  if (toBase64url(bytes) !== text) throw new RangeError('This base64url has bits set after its last byte.')
+  const bytes = new Uint8Array(binary.length)
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)
+  const unused = text.length * 6 - bytes.length * 8
+  if (unused > 0 && BASE64URL.indexOf(text.slice(-1)) % 2 ** unused !== 0) throw new RangeError('This base64url has bits set after its last byte.')
   return bytes
 }
 
