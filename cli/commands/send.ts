@@ -119,6 +119,6 @@ function announce ({ code, member, generated }: { readonly code: string, readonl
   report.say(`Limits: ${formatSize(limits.maxFileSize)} a file, ${formatSize(limits.maxSessionSize)} and ${count(limits.maxFiles, 'file')} in all. Unused, the session ends at ${new Date(expiresAt).toLocaleTimeString('en-GB')}.`)
 }
 
-/** Dark on light whatever the terminal's colours are: not every camera reads the opposite. */
+/** Its light parts are drawn, so they are white on black whatever the colours of the terminal are: not every camera reads the opposite. */
 const qrCode = (text: string): string =>
-  renderUnicodeCompact(text, { border: 2 }).split('\n').map((line) => `\x1b[30;107m${line}\x1b[0m`).join('\n')
+  renderUnicodeCompact(text, { border: 2 }).split('\n').map((line) => `\x1b[97;40m${line}\x1b[0m`).join('\n')
