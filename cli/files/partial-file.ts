@@ -1,4 +1,4 @@
-import { link, open, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { link, lstat, open, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
@@ -109,6 +109,12 @@ export class PartialFile {
       throw new CliError(`${this.path} cannot be written: ${sentenceFor(cause)}.`, EXIT.failure, { cause })
     }
   }
+}
+
+/** Removes a partial file that an earlier run had made, if it is still one. */
+export async function removePartial (path: string): Promise<void> {
+  const isFile = await lstat(path).then((stats) => stats.isFile(), () => false)
+  if (isFile && path.endsWith('.part')) await unlink(path).catch(() => {})
 }
 
 /** @returns whether the file has the new name now; not if something else has it */

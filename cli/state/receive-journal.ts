@@ -106,9 +106,10 @@ export class ReceiveJournal {
     return this.#add({ skipped: fileIds })
   }
 
-  /** The partial files that there may be. */
+  /** The partial files that there may be, of this run and of earlier ones. */
   get unfinished (): readonly string[] {
-    return [...this.#state.entries.values()].map(({ path }) => path)
+    const whole = new Set(Array.from(this.#state.entries.values(), (entry) => entry.whole ? entry.path : ''))
+    return Array.from(this.#state.partials).filter((path) => !whole.has(path))
   }
 
   close (): Promise<void> {
@@ -124,17 +125,26 @@ export class ReceiveJournal {
 class State {
   boot: number | undefined
   readonly entries = new Map<FileId, ReceiveEntry>()
+  /** Also those that another one has taken the place of. */
+  readonly partials = new Set<string>()
   readonly shown = new Set<FileId>()
   readonly skipped = new Set<FileId>()
 
   apply (line: Line): void {
     if ('boot' in line) this.boot = line.boot
-    else if ('planned' in line) for (const { fileId, path } of line.planned) this.entries.set(fileId, { path, header: undefined, synced: 0, whole: false })
+    else if ('planned' in line) this.#plan(line.planned)
     else if ('header' in line) this.#change(line.fileId, { header: fromBase64url(line.header) })
     else if ('synced' in line) this.#change(line.fileId, { synced: line.synced })
     else if ('whole' in line) for (const fileId of line.whole) this.#change(fileId, { whole: true })
     else if ('shown' in line) for (const fileId of line.shown) this.shown.add(fileId)
     else for (const fileId of line.skipped) this.skipped.add(fileId)
+  }
+
+  #plan (files: readonly Planned[]): void {
+    for (const { fileId, path } of files) {
+      this.entries.set(fileId, { path, header: undefined, synced: 0, whole: false })
+      this.partials.add(path)
+    }
   }
 
   #change (fileId: FileId, change: Partial<ReceiveEntry>): void {

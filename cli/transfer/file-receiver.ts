@@ -8,7 +8,7 @@ import type { Connection, Member } from '../../client/session.js'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import { Checksum } from '../../lib/files/checksum.js'
 import type { OutputFolder } from '../files/output-folder.js'
-import type { PartialFile } from '../files/partial-file.js'
+import { removePartial, type PartialFile } from '../files/partial-file.js'
 import type { ReceiveJournal } from '../state/receive-journal.js'
 import type { Accepted } from './acceptance.js'
 
@@ -64,6 +64,8 @@ export class FileReceiver {
   async end (keep: boolean): Promise<void> {
     for (const partial of this.#open) await (keep ? partial.keep() : partial.discard())
     this.#open.clear()
+    // An earlier run may have left what nobody asked for again.
+    if (!keep) for (const path of this.#options.journal.unfinished) await removePartial(path)
   }
 
   /** A file that an earlier run had received as a whole needs its name at most. @returns `undefined` for any other */

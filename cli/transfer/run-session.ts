@@ -46,7 +46,11 @@ export async function runSession (run: SessionRun, context: Context): Promise<Ex
   const signal = AbortSignal.any([context.signal, stop.signal])
   const sendJournal = await SendJournalFolder.open(run.folder.path, run.folder.sealing)
   const receiveJournal = await ReceiveJournal.open(run.folder.path, run.folder.sealing)
-  const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal })
+  const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal }).catch(async (error: unknown) => {
+    await farewell(run)
+    await run.folder.remove()
+    throw error
+  })
   let outcome: { readonly exitCode: ExitCode } | { readonly error: unknown }
   const background = [watch(run, parts, context, signal), host(run, context, signal), keepAlive(run, signal)]
   try {
