@@ -58,6 +58,8 @@ export interface Mutation {
   readonly attack: AttackName
   readonly checks: readonly Check[]
   readonly options?: Partial<SceneOptions>
+  /** Which of the checks stop it alone; all of them by default. */
+  readonly alone?: readonly Check[]
   readonly succeeded: (scene: Scene) => boolean
 }
 
@@ -94,8 +96,8 @@ export const MUTATIONS: readonly Mutation[] = [
   { attack: 'bit-in-the-commitment', checks: ['the commitment', 'the seal of a chunk'], succeeded: allReceived },
   { attack: 'bit-in-the-salt', checks: ['the commitment', 'the seal of a chunk'], succeeded: wrongFile },
   { attack: 'bytes-appended', checks: ['the seal of a chunk', ...SIZES], succeeded: wrongFile },
-  { attack: 'chunk-appended', checks: ['the last chunk is the last', 'the seal of a chunk', ...SIZES], succeeded: wrongFile },
-  { attack: 'own-file-reflected', checks: ['nobody is offered his own', 'the letter of the writer'], options: { inReturn: true }, succeeded: ({ wrong }) => wrong.includes('own.bin') },
+  { attack: 'chunk-appended', checks: ['the seal of a chunk', ...SIZES], succeeded: wrongFile },
+  { attack: 'own-file-reflected', checks: ['nobody is offered his own', 'the letter of the writer'], alone: ['the letter of the writer'], options: { inReturn: true }, succeeded: ({ wrong }) => wrong.length > 0 },
   { attack: 'metadata-altered', checks: ['the seal of a chunk'], succeeded: wrongFile }
 ]
 

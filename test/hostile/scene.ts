@@ -60,21 +60,19 @@ export function run (t: Test, { program, args, env, cwd, takesInput = false }: C
 
 let bundle: Promise<string> | undefined
 
-/** The proxy in one file, made once for all: what is compiled anew starts slowly. */
-function proxyProgram (): Promise<string> {
-  return bundle ??= (async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'local-send-proxy-'))
-    process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
-    await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-    const outfile = join(folder, 'proxy.mjs')
-    await build({ entryPoints: [join(import.meta.dirname, 'lying-proxy.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
-    return outfile
-  })()
+/** The proxy in one file, made once for all: what is compiled anew at every start starts slowly. */
+async function bundled (): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'local-send-proxy-'))
+  process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  const outfile = join(folder, 'proxy.mjs')
+  await build({ entryPoints: [join(import.meta.dirname, 'lying-proxy.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
+  return outfile
 }
 
 /** A proxy process. @returns its address, and itself */
 export async function startLyingProxy (t: Test, target: string, attack: AttackName, guess = ''): Promise<{ readonly origin: string, readonly proxy: Running }> {
-  const proxy = run(t, { program: process.execPath, args: [await proxyProgram()], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd: ROOT })
+  const proxy = run(t, { program: process.execPath, args: [await (bundle ??= bundled())], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd: ROOT })
   await eventually(() => proxy.hasEnded() || proxy.output().includes('listening'))
   const [origin] = /http:\S+/.exec(proxy.output()) ?? []
   if (origin === undefined) throw new Error(`no proxy: ${proxy.output()}`)
