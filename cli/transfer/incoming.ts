@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { isClientError } from '../../client/errors.js'
 import { confirmReceived } from '../../client/receive.js'
 import type { SessionEvent } from '../../client/events.js'
 import type { OfferedFile, Offer } from '../../client/offers.js'
@@ -193,11 +194,21 @@ export class Incoming {
   }
 
   async #confirm (): Promise<void> {
-    const { connection, member, signal } = this.#options
     const marks = this.#holdsMarks ? [] : this.#marks.filter((id) => !this.#confirmedMarks.has(id))
     const ids = [...this.#unconfirmed.splice(0), ...marks]
     for (const id of marks) this.#confirmedMarks.add(id)
-    if (ids.length > 0) await confirmReceived(connection, member, ids, { signal })
+    if (ids.length > 0) await this.#confirmAll(ids)
+  }
+
+  async #confirmAll (ids: readonly FileId[]): Promise<void> {
+    const { connection, member, signal } = this.#options
+    try {
+      await confirmReceived(connection, member, ids, { signal })
+    } catch (error) {
+      if (!isClientError(error, 'FILE_NOT_FOUND')) throw error
+      // One of them was deleted meanwhile: the others are still to be confirmed.
+      if (ids.length > 1) for (const id of ids) await this.#confirmAll([id])
+    }
   }
 
   #tell (one: Received): void {

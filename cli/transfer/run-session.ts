@@ -143,7 +143,7 @@ const summaryOf = ({ files, failed, skipped }: Incoming): string =>
 /** Follows the session's events; ends when it is closed. */
 async function watch (run: SessionRun, { outgoing, incoming, onClosed }: Parts, context: Context, signal: AbortSignal): Promise<void> {
   for await (const event of events(run.connection, run.member, { signal })) {
-    tellEvent(run, event, context)
+    tellEvent(run, event, outgoing, context)
     if (event.type === 'reset') await outgoing?.catchUp()
     outgoing?.onEvent(event)
     incoming.onEvent(event)
@@ -153,9 +153,9 @@ async function watch (run: SessionRun, { outgoing, incoming, onClosed }: Parts, 
   if (run.member.role === 'creator') throw new ClientError('SESSION_CLOSED')
 }
 
-function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent, { report }: Context): void {
+function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent, outgoing: Outgoing | undefined, { report }: Context): void {
   if (role !== 'creator') return
-  if (event.type === 'participant.left') report.tell({ event: 'left', join_id: event.joinId }, 'Somebody has left.')
+  if (event.type === 'participant.left') report.tell({ event: 'left', join_id: event.joinId }, outgoing?.receivers === 0 ? 'Somebody has left.' : undefined)
   if (event.type === 'join.joined' && kind === 'managed') report.tell({ event: 'joined', join_id: event.joinId }, 'Somebody has joined.')
   if (event.type === 'join.refused' && event.reason === 'code') report.tell({ event: 'refused', reason: 'code' }, 'Somebody tried to join with a wrong number.')
   if (event.type === 'join.refused' && event.reason === 'password' && kind === 'managed') report.tell({ event: 'refused', reason: 'password' }, 'Somebody tried to join with a wrong passphrase.')
