@@ -28,12 +28,12 @@ const REFUSALS: Partial<Record<AttackName, Refusal>> = {
 }
 
 t.test('a proxy that alters nothing disturbs nothing', async (t) => {
-  t.match(await play(t, { attack: 'none', client }), { exit: 0, senderExit: 0, whole: ['one.bin', 'two.bin'], wrong: [] })
+  t.match(await play(t, { attack: 'none', client, sender: 'ends' }), { exit: 0, senderExit: 0, whole: ['one.bin', 'two.bin'], wrong: [] })
 })
 
 for (const [attack, { exit, code, sender }] of Object.entries(REFUSALS)) {
   t.test(`${attack} is refused, and nothing is received`, async (t) => {
-    const scene = await play(t, { attack: attack as AttackName, client })
+    const scene = await play(t, { attack: attack as AttackName, client, ...(sender !== undefined && { sender: new RegExp(`"event":"${sender}"`) }) })
     t.equal(scene.exit, exit)
     t.match(scene.receiver, `"event":"error","code":"${code}","message":"`)
     t.same([scene.whole, scene.wrong], [[], []])

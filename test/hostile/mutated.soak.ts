@@ -16,7 +16,7 @@ for (const { attack, checks, alone = checks, options, succeeded } of MUTATIONS) 
   for (const check of alone) {
     t.test(`${attack} is stopped by ${check} alone`, async (t) => {
       const others = checks.filter((other) => other !== check)
-      const scene = await play(t, { attack, client: commandLine(await mutated(t, others)), patience: 120_000, ...options })
+      const scene = await play(t, { attack, client: commandLine(await mutated(t, others)), patience: 120_000, sender: 'ends', ...options })
       t.notOk(succeeded(scene), told(scene))
       t.same(scene.wrong, [])
       t.ok([scene.exit, scene.senderExit].includes(6), told(scene))

@@ -5,11 +5,11 @@ import { play } from './scene.js'
 const client = commandLine()
 
 t.test('what a receiver sends in return arrives', async (t) => {
-  t.match(await play(t, { attack: 'none', client, inReturn: true }), { exit: 0, senderExit: 0, whole: ['one.bin', 'two.bin', 'own.bin'], wrong: [] })
+  t.match(await play(t, { attack: 'none', client, inReturn: true, sender: 'ends' }), { exit: 0, senderExit: 0, whole: ['one.bin', 'two.bin', 'own.bin'], wrong: [] })
 })
 
 t.test('nobody takes his own files for those of the others', async (t) => {
-  const scene = await play(t, { attack: 'own-file-reflected', client, inReturn: true })
+  const scene = await play(t, { attack: 'own-file-reflected', client, inReturn: true, sender: 'ends' })
   t.same(scene.wrong, [])
   t.equal(scene.senderExit, 6, scene.sender)
   t.match(scene.sender, '"code":"FILE_DAMAGED"')

@@ -41,7 +41,7 @@ export const SMALL: Readonly<Record<string, number>> = {
 export function attacked (t: Test, attack: string, size: NonNullable<SceneOptions['size']>, damaged: number): void {
   t.test(`${attack}: ${damaged} of two ${size} files are refused`, async (t) => {
     if (!isAttackName(attack)) throw new Error(attack)
-    const scene = await play(t, { attack, client: commandLine(), size })
+    const scene = await play(t, { attack, client: commandLine(), size, sender: 'ends' })
     t.equal(scene.exit, 6, scene.receiver)
     t.equal(scene.receiver.split('"code":"FILE_DAMAGED"').length - 1, damaged, 'each with its reason')
     t.same(scene.whole, ['one.bin', 'two.bin'].slice(0, 2 - damaged))

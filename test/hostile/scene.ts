@@ -98,6 +98,8 @@ export interface SceneOptions {
   readonly guess?: string
   /** Milliseconds after which a receiver that has not ended is ended. */
   readonly patience?: number
+  /** What the sender is waited for to say, or to end, when the receivers have come and gone. */
+  readonly sender?: RegExp | 'ends'
   /** No receiver comes; the scene is over when the proxy has said this. */
   readonly until?: RegExp
 }
@@ -118,7 +120,7 @@ export interface Scene {
 }
 
 /** Plays it to the end. */
-export async function play (t: Test, { attack, client, guess = 'not the password', size = 'large', inReturn = false, receivers = 1, patience = 60_000, until }: SceneOptions): Promise<Scene> {
+export async function play (t: Test, { attack, client, guess = 'not the password', size = 'large', inReturn = false, receivers = 1, patience = 60_000, sender: wanted, until }: SceneOptions): Promise<Scene> {
   const { origin: target } = await startServer(t, { MAX_JOIN_ATTEMPTS: '5' })
   const { origin, proxy } = await startLyingProxy(t, target, attack, guess)
   const cwd = await temporaryFolder(t)
@@ -142,8 +144,8 @@ export async function play (t: Test, { attack, client, guess = 'not the password
       await receiver.stop()
     }
   }
-  // What the sender has to say of it, it says at once.
-  await delay(500)
+  const isOver = (): boolean => sender.hasEnded() || (wanted instanceof RegExp && wanted.test(sender.output()))
+  if (wanted !== undefined) await Promise.race([eventually(isOver), delay(patience, undefined, { ref: false })])
   const senderExit = sender.hasEnded() ? await sender.exit : undefined
   await Promise.all([sender.stop(), proxy.stop()])
   return { sender: sender.output(), receiver: receiver?.output() ?? '', exit, senderExit, proxy: proxy.output(), ...await judge([[join(cwd, 'received'), files], [join(cwd, 'returned'), returned]], client) }
