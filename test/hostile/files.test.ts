@@ -1,4 +1,4 @@
 import t from 'tap'
-import { attacked, LARGE } from './refused.js'
+import { attacked, HEADERS } from './refused.js'
 
-for (const [attack, damaged] of Object.entries(LARGE)) attacked(t, attack, 'large', damaged)
+for (const [attack, damaged] of Object.entries(HEADERS)) attacked(t, attack, 'large', damaged)

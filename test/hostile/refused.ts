@@ -3,27 +3,31 @@ import { isAttackName } from './attacks.js'
 import { commandLine } from './clients.js'
 import { play, type SceneOptions } from './scene.js'
 
-/** How many of the two files each attack spoils, of such as travel alone. */
-export const LARGE: Readonly<Record<string, number>> = {
+/** How many of the two files each attack on what a file says of itself spoils, of such as travel alone. */
+export const HEADERS: Readonly<Record<string, number>> = {
   'files-swapped': 2,
   'metadata-swapped': 2,
   replayed: 1,
-  'cut-before-the-last-chunk': 2,
-  'cut-in-a-chunk': 2,
   'cut-in-the-header': 2,
-  reordered: 2,
-  'chunk-again': 2,
-  'bit-in-a-chunk': 2,
-  'bit-in-the-last-chunk': 2,
   'bit-in-the-commitment': 2,
   'bit-in-the-salt': 2,
-  'bytes-appended': 2,
-  'chunk-appended': 2,
   'writer-altered': 2,
   'metadata-altered': 2
 }
 
-/** And of such as come by the hundred. */
+/** And on its chunks. */
+export const CHUNKS: Readonly<Record<string, number>> = {
+  'cut-before-the-last-chunk': 2,
+  'cut-in-a-chunk': 2,
+  reordered: 2,
+  'chunk-again': 2,
+  'bit-in-a-chunk': 2,
+  'bit-in-the-last-chunk': 2,
+  'bytes-appended': 2,
+  'chunk-appended': 2
+}
+
+/** Of such as come by the hundred. */
 export const SMALL: Readonly<Record<string, number>> = {
   'files-swapped': 2,
   'metadata-swapped': 2,
@@ -31,9 +35,7 @@ export const SMALL: Readonly<Record<string, number>> = {
   'cut-before-the-last-chunk': 2,
   'cut-in-a-chunk': 2,
   'bit-in-a-chunk': 2,
-  'bit-in-the-commitment': 2,
   'bytes-appended': 2,
-  'chunk-appended': 2,
   'writer-altered': 2
 }
 
