@@ -1,7 +1,9 @@
 /** The way to the server: its address, the authorities that are trusted, and the proxy in between. */
 
 import { readFile } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { rootCertificates } from 'node:tls'
+import type { Fetch, FetchInit } from '../client/http.js'
 import type { Connection } from '../client/session.js'
 import { CliError } from './cli-error.js'
 import { EXIT } from './exit-codes.js'
@@ -38,7 +40,7 @@ export async function connect ({ server, ca }: ConnectionOptions, report: Report
   }
   await useNetwork(ca)
   report.server = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
-  return { server: report.server }
+  return { server: report.server, fetch: fetchSparingly }
 }
 
 function parseServer (server: string): URL {
@@ -52,6 +54,36 @@ function parseServer (server: string): URL {
 export const isLocal = (server: string): boolean => isLoopback(new URL(server).hostname)
 
 const isLoopback = (hostname: string): boolean => LOOPBACK.some((name) => name === hostname) || hostname.startsWith('127.') || hostname.endsWith('.localhost')
+
+/** Node's fetch, except for the content of files: of what is sent it makes two copies, and one of what comes. */
+const fetchSparingly: Fetch = async (url, init) =>
+  init.body instanceof Uint8Array || /\/download\/[0-9a-f]+$/.test(url) ? await requestContent(url, init) : await fetch(url, init)
+
+async function requestContent (url: string, { method, headers, body, signal }: FetchInit): Promise<Response> {
+  const { request } = await import('undici')
+  const answer = await request(url, {
+    method: method === 'PATCH' || method === 'POST' ? method : 'GET',
+    headers,
+    ...(body instanceof Uint8Array && { body }),
+    ...(signal !== undefined && { signal })
+  })
+  const names = Object.entries(answer.headers).map(([name, value]): [string, string] => [name, String(value)])
+  if (answer.statusCode === 204) await answer.body.dump()
+  return new Response(answer.statusCode === 204 ? null : asItComes(answer.body), { status: answer.statusCode, headers: names })
+}
+
+/** The pieces of a body as they are, each when it is asked for. */
+function asItComes (body: Readable): ReadableStream<Uint8Array> {
+  const pieces = body.iterator() as AsyncIterator<Uint8Array>
+  return new ReadableStream({
+    async pull (controller) {
+      const next = await pieces.next()
+      if (next.done === true) controller.close()
+      else controller.enqueue(next.value)
+    },
+    cancel () { body.destroy() }
+  }, { highWaterMark: 0 })
+}
 
 /** Node's own fetch takes neither a proxy nor another authority; undici, which it is made of, is loaded only where one is wanted. */
 async function useNetwork (ca: string | undefined): Promise<void> {

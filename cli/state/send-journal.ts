@@ -56,6 +56,11 @@ export class SendJournalFolder implements SendJournal {
     return this.#entries.size === 0
   }
 
+  /** The ids under which anything was begun, from before a byte of it was sent. */
+  get fileIds (): ReadonlySet<FileId> {
+    return new Set(Array.from(this.#entries.values(), ({ record }) => record.fileId))
+  }
+
   async load (key: string): Promise<SendEntry | undefined> {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined

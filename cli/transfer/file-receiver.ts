@@ -7,6 +7,7 @@ import type { OfferedFile } from '../../client/offers.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import { Checksum } from '../../lib/files/checksum.js'
+import { discard } from '../../lib/files/discard.js'
 import type { OutputFolder } from '../files/output-folder.js'
 import { removePartial, type PartialFile } from '../files/partial-file.js'
 import type { ReceiveJournal } from '../state/receive-journal.js'
@@ -138,9 +139,12 @@ export class FileReceiver {
         onBytes(file, start.at)
       }
       for await (const bytes of receiveFile(connection, member, file, { from, header, onStart, digest, signal })) {
+        const { length } = bytes
         await partial.write(bytes)
-        onBytes(file, bytes.length)
-        size += bytes.length
+        // An opened chunk has a buffer of its own.
+        if (member.kind === 'end-to-end' && bytes.buffer instanceof ArrayBuffer) discard(new Uint8Array(bytes.buffer))
+        onBytes(file, length)
+        size += length
         if (size - synced < SYNC_INTERVAL) continue
         await partial.sync()
         await journal.synced(file.fileId, size)

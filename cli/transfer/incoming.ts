@@ -53,6 +53,8 @@ export class Incoming {
   #finishing = false
   #closed = false
   #declined = false
+  /** Whether something is listed that nobody can read: then nobody knows whether the rest is all. */
+  #spoilt = false
   #files = 0
   #failed = 0
   #skipped = 0
@@ -108,7 +110,7 @@ export class Incoming {
       const last = this.#finishing
       if (this.#closed) return
       await this.#receiveFresh(await this.#gather())
-      if (this.#declined || last || (this.isComplete && this.#options.member.role === 'joiner')) return
+      if (this.#declined || this.#spoilt || last || (this.isComplete && this.#options.member.role === 'joiner')) return
     }
   }
 
@@ -156,7 +158,11 @@ export class Incoming {
 
   async #receiveFresh (offers: readonly Offer[]): Promise<void> {
     const { signal, journal, force } = this.#options
-    for (const offer of offers) if (!('name' in offer)) this.#fail(offer.fileId, undefined, offer.error)
+    for (const offer of offers) {
+      if ('name' in offer) continue
+      this.#spoilt = true
+      this.#fail(offer.fileId, undefined, offer.error)
+    }
     const files = offers.filter((offer) => 'name' in offer)
     const marks = files.filter(isCompletionMark).map(({ fileId }) => fileId)
     this.#unconfirmed.push(...files.flatMap(({ fileId }) => journal.isShown(fileId) ? [fileId] : []))

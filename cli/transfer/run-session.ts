@@ -94,7 +94,7 @@ async function partsOf (run: SessionRun, { context: { report }, signal, sendJour
   const closed = new Promise<void>((resolve) => { onClosed = resolve })
   const receivers = member.role === 'creator' ? state.receivers : 1
   const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, maxDownloads: state.maxDownloads })
-  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => outgoing?.own ?? new Set(), yes, force, signal })
+  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
   return { outgoing, incoming, closed, onClosed }
 }
 

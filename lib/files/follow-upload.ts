@@ -1,9 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import { findEntry, isUpload, offsetOf } from '../sessions/session-files.js'
 import type { SessionRecord } from '../sessions/session.js'
 import { readPart, readParts, type FileSource } from './read-file.js'
 import type { UploadActivity } from './upload-activity.js'
+
+/** Milliseconds in which what is written is gathered: each look at it opens its file. */
+const GATHERING = 10
 
 interface Following {
   readonly source: FileSource
@@ -52,6 +56,7 @@ export async function * followUpload ({ source, activity, look, patience, signal
       at = until
     } else if (at < end) {
       await changed
+      await delay(GATHERING)
     }
   }
 }
