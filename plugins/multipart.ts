@@ -17,6 +17,7 @@ declare module 'fastify' {
 }
 
 const FIELDS: Readonly<Record<SessionKind, readonly string[]>> = { managed: ['sha256'], 'end-to-end': ['file_id', 'metadata'] }
+const ALL_FIELDS = Object.values(FIELDS).flat()
 const SHA256 = /^[0-9a-f]{64}$/i
 /** Of parts: five for each file. Of a field: the longest sealed metadata. */
 const LIMITS = { files: 1000, parts: 5000, fieldSize: 8192, fieldNameSize: 100, headerPairs: 20, fileSize: Number.POSITIVE_INFINITY }
@@ -50,8 +51,9 @@ async function * incomingFiles (this: FastifyRequest): AsyncGenerator<IncomingFi
         fields = new Map()
       } else {
         const { fieldname: name, value } = part
-        if ((!known.includes(name) && !isFileLimit(name)) || fields.has(name) || typeof value !== 'string') throw unexpected(name)
-        // Forms send an optional field that nobody has filled in as an empty one.
+        // Forms send an optional field that nobody has filled in as an empty one, those of the other kind of session included.
+        const fits = value === '' ? ALL_FIELDS.includes(name) : known.includes(name)
+        if ((!fits && !isFileLimit(name)) || fields.has(name) || typeof value !== 'string') throw unexpected(name)
         if (value !== '') fields.set(name, value)
       }
     }

@@ -140,6 +140,7 @@ t.test('fields that are missing, or of the other kind of session', async (t) => 
   t.equal((await send(endToEnd, { file_id: '../../etc/passwd', metadata })).summary, '400 INVALID_REQUEST')
   t.equal((await send(endToEnd, { sha256: '0'.repeat(64) })).summary, '400 MULTIPART_UNEXPECTED')
   t.equal((await send(managed, { file_id: fileId, metadata })).summary, '400 MULTIPART_UNEXPECTED')
+  t.equal((await send(managed, { file_id: '', metadata: '', sha256: '' })).status, 201, 'a form has fields that nobody fills in')
   const headers = { 'tus-resumable': '1.0.0', 'upload-length': '10', 'upload-metadata': `filename ${btoa('a.txt')}` }
   t.equal((await call(`${endToEnd.url}/uploads`, { method: 'POST', token: endToEnd.token, headers })).summary, '400 INVALID_REQUEST')
   t.equal((await call(`${endToEnd.url}/files/a.txt`, { method: 'PUT', token: endToEnd.token, body: 'plain' })).summary, '409 WRONG_KIND')
