@@ -25,7 +25,7 @@ const canary = (): string => `canary${toBase64url(randomBytes(18)).replace(/[-_]
 const SIGNAL = 'SIGALRM'
 const LINES = 2 ** 19
 /** Bytes that have come to the server when it is looked into for the first time. */
-const UNDER_WAY = 2 ** 22
+const UNDER_WAY = 2 ** 21
 
 /** Where canaries were found. */
 interface Findings {
