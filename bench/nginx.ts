@@ -1,7 +1,6 @@
 import { access, constants, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { startSilentServer, type Server } from './process.js'
+import { freePort, startSilentServer, type Server } from './process.js'
 
 /** Where Debian's package puts it. */
 export const NGINX = '/usr/sbin/nginx'
@@ -51,18 +50,3 @@ http {
   }
 }
 `
-
-/** A port that is free now: nginx cannot choose one by itself. */
-async function freePort (): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('There is no free port.'))
-        else resolve(address.port)
-      })
-    })
-  })
-}

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -101,6 +101,21 @@ export async function peakMemoryOf (pid: number | undefined): Promise<number> {
   const kib = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid ?? 'self'}/status`, 'latin1'))?.[1]
   if (kib === undefined) throw new Error('The process has ended.')
   return Number(kib) * 1024
+}
+
+/** A port that is free now: some servers cannot choose one by themselves. */
+export async function freePort (): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => {
+        if (address === null || typeof address === 'string') reject(new Error('There is no free port.'))
+        else resolve(address.port)
+      })
+    })
+  })
 }
 
 async function takesConnections (port: number): Promise<boolean> {

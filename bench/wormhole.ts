@@ -1,8 +1,6 @@
 import { access, mkdir } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { startSilentServer, type Server } from './process.js'
+import { freePort, startSilentServer, type Server } from './process.js'
 import type { Sending } from './sending.js'
 import { watch } from './watched.js'
 
@@ -18,15 +16,6 @@ export async function hasWormhole (): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function startTwisted (name: string, folder: string, args: (listen: string) => string[]): Promise<Server> {

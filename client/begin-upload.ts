@@ -1,7 +1,7 @@
 /** How the upload of a large source begins: afresh, or where an earlier process was interrupted. */
 
-import { randomBytes, toBase64url, type Bytes } from '../lib/crypto/bytes.js'
-import { CHUNK_LOG2, MAX_PLAINTEXT } from '../lib/crypto/container.js'
+import { toBase64url, type Bytes } from '../lib/crypto/bytes.js'
+import { CHUNK_LOG2, MAX_PLAINTEXT, newSalt } from '../lib/crypto/container.js'
 import { sealMetadata } from '../lib/crypto/metadata.js'
 import type { FileId } from '../lib/ids.js'
 import { newFileId } from '../lib/new-ids.js'
@@ -12,8 +12,6 @@ import { PlainContent, SealedContent, type Content } from './pieces.js'
 import { persistently } from './retry.js'
 import { descriptionOf, limitFields, writerOf, type KeyedSource, type Sender } from './sender.js'
 import type { Source } from './source.js'
-
-const SALT_SIZE = 32
 
 /** An upload that can be gone on with. */
 export interface Begun {
@@ -92,7 +90,7 @@ export async function beginUpload (sender: Sender, { source, key }: KeyedSource)
   }
   const fileId = newFileId()
   const metadata = await sealDescription(sender, contentKey, source, fileId)
-  const sealed = { salt: randomBytes(SALT_SIZE), chunkLog2: CHUNK_LOG2, metadata }
+  const sealed = { salt: newSalt(), chunkLog2: CHUNK_LOG2, metadata }
   await journal?.begin([{ key, record: { ...common, fileId, sealed } }])
   const content = new SealedContent(source, { ...sealed, contentKey, fileId, writer: writerOf(sender.member), journal, key, noted: 0 })
   const fields = { file_id: fileId, metadata: toBase64url(metadata), ...limitFields(sender) }

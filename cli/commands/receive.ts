@@ -62,7 +62,7 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
     report.tell({ event: 'declined' }, 'Declined: if the verifiers differ, somebody sits in between. Nothing was received.')
     return EXIT.declined
   }
-  const sources = await sourcesOf(inputs, member.limits, report, signal).catch(async (error: unknown) => {
+  const sources = await sourcesOf(inputs, member, report, signal).catch(async (error: unknown) => {
     await leave(connection, member)
     throw error
   })
@@ -77,7 +77,7 @@ async function resumeReceive (code: CodeOrLink, passphrase: string, options: Rec
   try {
     const member = restoreMember(state.member)
     const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
-    const sources = await sourcesOf(state.inputs, member.limits, context.report, context.signal)
+    const sources = await sourcesOf(state.inputs, member, context.report, context.signal)
     const output = options.output === undefined ? state.output : resolve(options.output)
     context.report.tell({ event: 'resumed', session_id: member.sessionId }, `Going on, into ${output}`)
     return await runSession({ connection, member, passphrase, folder, state: { ...state, output }, sources, ...switches(options) }, context)

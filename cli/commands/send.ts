@@ -67,7 +67,7 @@ export async function send (paths: readonly string[], options: SendOptions, cont
 }
 
 async function prepare (member: Member, passphrase: string, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
-  const sources = await sourcesOf(state.inputs, member.limits, report, signal)
+  const sources = await sourcesOf(state.inputs, member, report, signal)
   return { sources, folder: await StateFolder.create(member.sessionId, 'creator', passphrase, state) }
 }
 
@@ -80,7 +80,7 @@ async function resumeSend (text: string, paths: readonly string[], options: Send
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
   const inputs = paths.length === 0 ? state.inputs : await checkInputs({ paths })
   try {
-    const sources = await sourcesOf(inputs, member.limits, context.report, context.signal)
+    const sources = await sourcesOf(inputs, member, context.report, context.signal)
     context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)
     return await runSession({ connection, member, passphrase, folder, state: { ...state, inputs }, sources, ...switches(options) }, context)
   } catch (error) {

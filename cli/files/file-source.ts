@@ -2,8 +2,6 @@ import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { ClientError } from '../../client/errors.js'
 import { directorySource, type Source } from '../../client/source.js'
-// For what it does to the allocator: chunks that are sealed and opened find memory that is there already.
-import '../../lib/files/discard.js'
 import type { TreeEntry } from './source-tree.js'
 
 /** Bytes of one read. */

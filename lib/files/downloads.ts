@@ -3,7 +3,7 @@ import type { Bytes } from '../crypto/bytes.js'
 import type { FileId } from '../ids.js'
 import type { FileRecords } from '../sessions/file-records.js'
 import { isUpload } from '../sessions/session-files.js'
-import type { OpenUpload, StoredFile } from '../sessions/session.js'
+import { contentKeyOf, type OpenUpload, type StoredFile } from '../sessions/session.js'
 import type { BlobStore } from './blob-store.js'
 import type { Files, Participant } from './files.js'
 import { followUpload } from './follow-upload.js'
@@ -73,7 +73,7 @@ export class Downloads {
       const sent = new Set<StoredFile>()
       async function * inOrder (lane: Lane): AsyncGenerator<Bytes, void> {
         for (const file of wanted) {
-          yield * readParts({ blobs, sessionId: session.id, fileId: file.id, contentKey: session.secrets?.contentKey ?? null, lane }, file.parts, { start: 0, end: file.size })
+          yield * readParts({ blobs, sessionId: session.id, fileId: file.id, contentKey: contentKeyOf(session), lane }, file.parts, { start: 0, end: file.size })
           sent.add(file)
         }
       }
@@ -86,7 +86,7 @@ export class Downloads {
 
   #open ({ session, id }: Participant, entry: StoredFile | OpenUpload, { start, end }: Wanted, lane: Lane, signal: AbortSignal): AsyncGenerator<Bytes, void> {
     const { blobs, sessions, activity, patience } = this.#use
-    const source = { blobs, sessionId: session.id, fileId: entry.id, contentKey: session.secrets?.contentKey ?? null, lane }
+    const source = { blobs, sessionId: session.id, fileId: entry.id, contentKey: contentKeyOf(session), lane }
     if (!isUpload(entry)) return readParts(source, entry.parts, { start, end: end ?? entry.size })
     return followUpload({ source, activity, look: () => sessions.stillIn(session.id, id), patience, signal }, { start, end })
   }

@@ -1,6 +1,6 @@
 import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
 import { offsetOf } from '../sessions/session-files.js'
-import type { OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
+import { contentKeyOf, type OpenUpload, type SessionRecord, type StoredFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
 import { Checksum, type ChecksumAlgorithm } from './checksum.js'
 import { contentCheck, type ContentCheck } from './content-check.js'
@@ -92,7 +92,7 @@ export class UploadWriter {
     return await storePart({
       blobs,
       key: { sessionId: session.id, fileId: upload.id, part },
-      contentKey: session.secrets?.contentKey ?? null,
+      contentKey: contentKeyOf(session),
       reservation: quota.file(session.id, piece.offset),
       signal: transfer.signal,
       abort: transfer.abort,
@@ -191,7 +191,7 @@ export class UploadWriter {
   }
 
   #source (session: SessionRecord, { id: fileId }: OpenUpload, lane: Lane): FileSource {
-    return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: session.secrets?.contentKey ?? null, lane }
+    return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: contentKeyOf(session), lane }
   }
 }
 

@@ -1,7 +1,7 @@
 import { LocalSendError } from '../errors.js'
 import type { FileId } from '../ids.js'
 import { newFileId } from '../new-ids.js'
-import type { NewFile } from '../sessions/session.js'
+import { contentKeyOf, type NewFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
 import type { ArrivingFiles } from './arriving-files.js'
 import { Checksum } from './checksum.js'
@@ -112,7 +112,7 @@ export class WholeUploads {
     const { size, undo } = await storePart({
       blobs,
       key: { sessionId: session.id, fileId: id, part: 0 },
-      contentKey: session.secrets?.contentKey ?? null,
+      contentKey: contentKeyOf(session),
       reservation: quota.file(session.id),
       checksums: checksum === undefined ? [] : [checksum],
       signal: transfer.signal,

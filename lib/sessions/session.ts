@@ -176,6 +176,9 @@ export function secretsOf ({ secrets }: SessionRecord): SessionSecrets {
   return secrets
 }
 
+/** What the files of a session are sealed under here; `null` in an end-to-end one: they come sealed. */
+export const contentKeyOf = ({ secrets }: SessionRecord): Bytes | null => secrets?.contentKey ?? null
+
 export const isParticipant = ({ creatorTokenHash, joiners }: SessionRecord, id: ParticipantId): boolean =>
   id === 'creator' ? creatorTokenHash !== null : joiners.some((joiner) => joiner.id === id)
 

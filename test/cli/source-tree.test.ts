@@ -89,9 +89,13 @@ t.test('a file that became a link is not read', async (t) => {
 t.test('a limit that would be broken is named, with the file', (t) => {
   const limits = { maxFileSize: 1000, maxSessionSize: 1500, maxFiles: 4, maxJoiners: 1, maxDownloads: null }
   const file = (name: string, size: number | null): Pick<Source, 'name' | 'size'> => ({ name, size })
-  checkLimits([file('a', 1000), file('b', 500), file('stdin', null)], limits)
-  t.throws(() => { checkLimits([file('a', 1), file('b', 1001), file('c', 1002)], limits) }, { message: 'b has 0.98 KiB, and the server accepts 0.98 KiB at most. So are 1 other.' })
-  t.throws(() => { checkLimits([file('a', 800), file('b', 800)], limits) }, { message: /^All together are 1\.56 KiB/ })
-  t.throws(() => { checkLimits(Array.from({ length: 4 }, () => file('a', 1)), limits) }, { message: 'There are 4 files, and the server accepts 3 files in a session.' })
+  const [managed, endToEnd] = [{ kind: 'managed', limits }, { kind: 'end-to-end', limits }] as const
+  checkLimits([file('a', 1000), file('b', 500), file('stdin', null)], managed)
+  t.throws(() => { checkLimits([file('a', 1), file('b', 1001), file('c', 1002)], managed) }, { message: 'b has 0.98 KiB, and the server accepts 0.98 KiB at most. So are 1 other.' })
+  t.throws(() => { checkLimits([file('a', 800), file('b', 800)], managed) }, { message: /^All together are 1\.56 KiB/ })
+  checkLimits(Array.from({ length: 4 }, () => file('a', 1)), managed)
+  t.throws(() => { checkLimits(Array.from({ length: 4 }, () => file('a', 1)), endToEnd) }, { message: 'There are 4 files, and the server accepts 3 files in a session.' })
+  checkLimits([file('a', 1000 - 108)], endToEnd)
+  t.throws(() => { checkLimits([file('a', 1000 - 107)], endToEnd) }, { message: 'a has 893 B, and more when it is encrypted, and the server accepts 0.98 KiB at most.' })
   t.end()
 })
