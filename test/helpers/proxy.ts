@@ -11,7 +11,7 @@ export interface Held {
 export interface Proxy {
   /** `http://127.0.0.1:PORT` */
   readonly origin: string
-  /** Holds the first connection that has carried so many bytes to the server from now on; all others pass. */
+  /** Holds the connection on which the last of so many bytes goes to the server, those of all connections together from now on; the others pass. */
   readonly hold: (bytes: number) => Promise<Held>
 }
 
@@ -19,14 +19,14 @@ export interface Proxy {
 export async function startProxy (t: Test, target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const open = new Set<Socket>()
-  let trap: { readonly bytes: number, readonly caught: (held: Held) => void } | undefined
+  let trap: { left: number, readonly caught: (held: Held) => void } | undefined
 
   async function forward (client: Socket, upstream: Socket): Promise<void> {
-    let carried = 0
     for await (const bytes of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       if (!upstream.write(bytes)) await once(upstream, 'drain')
-      carried = trap === undefined ? 0 : carried + bytes.length
-      if (trap === undefined || carried < trap.bytes) continue
+      if (trap === undefined) continue
+      trap.left -= bytes.length
+      if (trap.left > 0) continue
       trap.caught({ cut: () => { for (const socket of [client, upstream]) socket.resetAndDestroy() } })
       trap = undefined
       return
@@ -56,6 +56,6 @@ export async function startProxy (t: Test, target: string): Promise<Proxy> {
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
   return {
     origin: `http://127.0.0.1:${address.port}`,
-    hold: (bytes) => new Promise((resolve) => { trap = { bytes, caught: resolve } })
+    hold: (bytes) => new Promise((resolve) => { trap = { left: bytes, caught: resolve } })
   }
 }
