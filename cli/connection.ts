@@ -1,11 +1,11 @@
 /** The way to the server: its address, the authorities that are trusted, and the proxy in between. */
 
 import { readFile } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
 import { rootCertificates } from 'node:tls'
-import type { Fetch, FetchInit } from '../client/http.js'
+import type { Fetch } from '../client/http.js'
 import type { Connection } from '../client/session.js'
 import { CliError } from './cli-error.js'
+import { directFetch } from './direct-fetch.js'
 import { EXIT } from './exit-codes.js'
 import { sentenceFor } from './files/system-error.js'
 import type { Report } from './report.js'
@@ -38,9 +38,8 @@ export async function connect ({ server, ca }: ConnectionOptions, report: Report
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     report.warn(`The connection to ${url.host} is not encrypted: whoever listens sees sizes, times and addresses, and can stand in for the server.`)
   }
-  await useNetwork(ca)
   report.server = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
-  return { server: report.server, fetch: fetchSparingly }
+  return { server: report.server, fetch: await fetchFor(ca) }
 }
 
 function parseServer (server: string): URL {
@@ -55,44 +54,15 @@ export const isLocal = (server: string): boolean => isLoopback(new URL(server).h
 
 const isLoopback = (hostname: string): boolean => LOOPBACK.some((name) => name === hostname) || hostname.startsWith('127.') || hostname.endsWith('.localhost')
 
-/** Node's fetch, except for the content of files: of what is sent it makes two copies, and one of what comes. */
-const fetchSparingly: Fetch = async (url, init) =>
-  init.body instanceof Uint8Array || /\/download\/[0-9a-f]+$/.test(url) ? await requestContent(url, init) : await fetch(url, init)
-
-async function requestContent (url: string, { method, headers, body, signal }: FetchInit): Promise<Response> {
-  const { request } = await import('undici')
-  const answer = await request(url, {
-    method: method === 'PATCH' || method === 'POST' ? method : 'GET',
-    headers,
-    ...(body instanceof Uint8Array && { body }),
-    ...(signal !== undefined && { signal })
-  })
-  const names = Object.entries(answer.headers).map(([name, value]): [string, string] => [name, String(value)])
-  if (answer.statusCode === 204) await answer.body.dump()
-  return new Response(answer.statusCode === 204 ? null : asItComes(answer.body), { status: answer.statusCode, headers: names })
-}
-
-/** The pieces of a body as they are, each when it is asked for. */
-function asItComes (body: Readable): ReadableStream<Uint8Array> {
-  const pieces = body.iterator() as AsyncIterator<Uint8Array>
-  return new ReadableStream({
-    async pull (controller) {
-      const next = await pieces.next()
-      if (next.done === true) controller.close()
-      else controller.enqueue(next.value)
-    },
-    cancel () { body.destroy() }
-  }, { highWaterMark: 0 })
-}
-
-/** Node's own fetch takes neither a proxy nor another authority; undici, which it is made of, is loaded only where one is wanted. */
-async function useNetwork (ca: string | undefined): Promise<void> {
-  const proxied = PROXY_VARIABLES.some((name) => (process.env[name] ?? '') !== '')
-  if (ca === undefined && !proxied) return
+/** Past a proxy by undici, which Node's own fetch is made of: node:http knows none. */
+async function fetchFor (ca: string | undefined): Promise<Fetch> {
+  const authorities = ca === undefined ? undefined : [...rootCertificates, await readCertificates(ca)]
+  if (PROXY_VARIABLES.every((name) => (process.env[name] ?? '') === '')) return directFetch(authorities)
   const { EnvHttpProxyAgent, setGlobalDispatcher } = await import('undici')
-  const trust = ca === undefined ? {} : { ca: [...rootCertificates, await readCertificates(ca)] }
+  const trust = authorities === undefined ? {} : { ca: authorities }
   const noProxy = [process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? '', ...LOOPBACK].filter((name) => name !== '').join()
   setGlobalDispatcher(new EnvHttpProxyAgent({ noProxy, connect: trust, requestTls: trust, proxyTls: trust }))
+  return fetch
 }
 
 async function readCertificates (path: string): Promise<string> {

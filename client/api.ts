@@ -8,7 +8,8 @@ import { isFileId, type FileId, type JoinId, type SessionId } from '../lib/ids.j
 import { attemptOf, createdOf, Fields, fileOf, pendingOf, statusOf, type Attempt, type Created, type ListedFile, type Pending, type SessionStatus } from './answers.js'
 import { ClientError } from './errors.js'
 import { badHeader, base64, lengthOf, wholeHeader } from './headers.js'
-import { discard, piecesOf, readJson, send, type Call, type Connection, type Options } from './http.js'
+import { discard, piecesOf, readJson, send, type Answer, type Call, type Connection, type Options } from './http.js'
+import type { MultipartBody } from './multipart.js'
 
 /** What create is asked for; a password in managed sessions only. */
 export interface CreateRequest {
@@ -175,8 +176,9 @@ export class Api {
   }
 
   /** Uploads whole files in one request; all are stored, or none. */
-  async upload (form: FormData, options: Options = {}): Promise<readonly ListedFile[]> {
-    const fields = await this.#json('upload', { method: 'POST', path: this.#path('/upload'), body: form, expects: [201], signal: options.signal }, MAX_LIST)
+  async upload (form: MultipartBody, options: Options = {}): Promise<readonly ListedFile[]> {
+    const call = { method: 'POST', path: this.#path('/upload'), headers: { 'content-type': form.type }, body: form.bytes(), expects: [201], signal: options.signal } as const
+    const fields = await this.#json('upload', call, MAX_LIST)
     return fields.list('files', MAX_FILES, fileOf)
   }
 
@@ -209,7 +211,7 @@ export class Api {
    * @param length - of the whole, if it has not been said before
    * @returns the offset behind it
    */
-  async sendPiece (fileId: FileId, offset: number, piece: Bytes | Blob, { length, ...options }: Options & { readonly length?: number | undefined } = {}): Promise<number> {
+  async sendPiece (fileId: FileId, offset: number, piece: Bytes, { length, ...options }: Options & { readonly length?: number | undefined } = {}): Promise<number> {
     const headers = {
       ...TUS,
       'content-type': 'application/offset+octet-stream',
@@ -272,7 +274,7 @@ export class Api {
     return `/${this.#session}${rest}`
   }
 
-  #send (call: Call): Promise<Response> {
+  #send (call: Call): Promise<Answer> {
     return send(this.#connection, { token: this.#token, ...call })
   }
 
@@ -285,7 +287,7 @@ export class Api {
   }
 
   /** A call about an upload; an answer to HEAD has no body that could say why there is none. */
-  async #upload (fileId: FileId, call: Call): Promise<Response> {
+  async #upload (fileId: FileId, call: Call): Promise<Answer> {
     try {
       const response = await this.#send(call)
       await discard(response)

@@ -5,17 +5,13 @@
 
 import { toHex } from '../lib/crypto/bytes.js'
 import type { FileId } from '../lib/ids.js'
-import { Fields, fileOf, type ListedFile } from './answers.js'
+import type { ListedFile } from './answers.js'
 import { ClientError, isClientError } from './errors.js'
-import { readJson, send } from './http.js'
 import { allFiles } from './list.js'
 import { MultipartBody } from './multipart.js'
 import type { Packed } from './pack.js'
 import type { Retries } from './retry.js'
 import { isOfOneFile, limitFields, type FailedSource, type Sender, type SentFile } from './sender.js'
-
-/** Bytes of the longest answer. */
-const MAX_ANSWER = 2 ** 24
 
 /** Sends a batch. Its failures are those of single files; anything else is thrown. */
 export async function deliver (sender: Sender, batch: readonly Packed[]): Promise<ReadonlyArray<SentFile | FailedSource>> {
@@ -60,15 +56,13 @@ async function divide (sender: Sender, batch: readonly Packed[], error: ClientEr
 }
 
 async function post (sender: Sender, batch: readonly Packed[]): Promise<readonly Delivered[]> {
-  const { connection, member: { sessionId, token }, signal } = sender
   const form = new MultipartBody()
   for (const { source, sealed, content } of batch) {
     const fields = { ...(sealed !== undefined && { file_id: sealed.fileId, metadata: sealed.metadata }), ...limitFields(sender) }
     for (const [name, value] of Object.entries(fields)) form.field(name, value)
     form.file(sealed === undefined ? source.name : 'file', sealed === undefined ? source.type : '', content)
   }
-  const response = await send(connection, { method: 'POST', path: `/${sessionId}/upload`, token, headers: { 'content-type': form.type }, body: form.bytes(), expects: [201], signal })
-  const files = new Fields(await readJson(response, MAX_ANSWER, signal), 'upload').list('files', batch.length, fileOf)
+  const files = await sender.api.upload(form, { signal: sender.signal })
   return batch.map((packed, i) => {
     const fileId = files[i]?.fileId
     if (fileId === undefined || (packed.sealed !== undefined && packed.sealed.fileId !== fileId)) throw new ClientError('BAD_ANSWER', { detail: `What is wrong: upload.files[${i}].` })

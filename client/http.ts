@@ -10,7 +10,7 @@ import { ClientError, isErrorCode, type ClientErrorCode } from './errors.js'
 export interface FetchInit {
   readonly method: string
   readonly headers: Record<string, string>
-  readonly body?: string | Bytes | Blob | FormData
+  readonly body?: string | Bytes
   readonly signal?: AbortSignal
   readonly cache: 'no-store'
   readonly credentials: 'omit'
@@ -18,8 +18,17 @@ export interface FetchInit {
   readonly referrerPolicy: 'no-referrer'
 }
 
+/** What of a `Response` is looked at. */
+export interface Answer {
+  readonly status: number
+  readonly type?: string
+  readonly headers: { readonly get: (name: string) => string | null }
+  /** A piece of it is valid until the next one is asked for. */
+  readonly body: ReadableStream<Uint8Array> | null
+}
+
 /** How requests are made; the global `fetch` is one. */
-export type Fetch = (url: string, init: FetchInit) => Promise<Response>
+export type Fetch = (url: string, init: FetchInit) => Promise<Answer>
 
 /** A server, and the way to it. */
 export interface Connection {
@@ -42,7 +51,7 @@ export interface Call extends Options {
   readonly token?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: object
-  readonly body?: Bytes | Blob | FormData
+  readonly body?: Bytes
   /** The statuses of success. */
   readonly expects: readonly number[]
   /** Whether it does no harm to make the call again. */
@@ -63,7 +72,7 @@ const MAX_ERROR = 2 ** 16
  * @returns an answer of one of the statuses expected
  * @throws ClientError with the code of the server's answer; NETWORK; BAD_ANSWER for a redirect or a status of no meaning here
  */
-export async function send (connection: Connection, call: Call): Promise<Response> {
+export async function send (connection: Connection, call: Call): Promise<Answer> {
   for (let repeats = 0; ; repeats++) {
     const response = await once(connection, call)
     if (call.expects.includes(response.status)) return response
@@ -77,7 +86,7 @@ export async function send (connection: Connection, call: Call): Promise<Respons
 /** The global `fetch`, which some platforms only let be called as a function of its own. */
 const globalFetch: Fetch = (url, init) => fetch(url, init)
 
-async function once ({ server, fetch: fetchWith = globalFetch }: Connection, { path, signal, ...call }: Call): Promise<Response> {
+async function once ({ server, fetch: fetchWith = globalFetch }: Connection, { path, signal, ...call }: Call): Promise<Answer> {
   signal?.throwIfAborted()
   try {
     return await fetchWith(`${server}/api/session${path}`, initOf(call, signal))
@@ -121,7 +130,7 @@ const BY_STATUS: Readonly<Record<number, ClientErrorCode>> = {
   504: 'NETWORK'
 }
 
-async function failureOf (response: Response): Promise<ClientError> {
+async function failureOf (response: Answer): Promise<ClientError> {
   const { status, type, headers } = response
   const retryAfter = secondsOf(headers.get('retry-after'))
   if (type === 'opaqueredirect' || (status >= 300 && status < 400)) {
@@ -136,7 +145,7 @@ async function failureOf (response: Response): Promise<ClientError> {
   return new ClientError('BAD_ANSWER', { status, retryAfter, cause, detail: `It has the status ${status}.` })
 }
 
-async function errorBodyOf (response: Response): Promise<Readonly<Record<string, unknown>>> {
+async function errorBodyOf (response: Answer): Promise<Readonly<Record<string, unknown>>> {
   try {
     return await readJson(response, MAX_ERROR)
   } catch {
@@ -161,7 +170,7 @@ export const printable = (text: string): string => text.replace(/[\p{C}\p{Zl}\p{
  * @param max - bytes that are read at most
  * @throws ClientError BAD_ANSWER if it is no JSON object, or longer; NETWORK
  */
-export async function readJson (response: Response, max: number, signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
+export async function readJson (response: Answer, max: number, signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
   let length = 0
   let text = ''
   const decoder = new TextDecoder()
@@ -192,7 +201,7 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
  *
  * @throws ClientError NETWORK if the connection breaks; the signal's reason
  */
-export async function * piecesOf ({ body }: Response, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+export async function * piecesOf ({ body }: Answer, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = body?.getReader()
   if (reader === undefined) return
   try {
@@ -210,7 +219,7 @@ export async function * piecesOf ({ body }: Response, signal?: AbortSignal): Asy
 }
 
 /** Lets go of an answer whose body nobody wants. */
-export const discard = async ({ body }: Response): Promise<void> => {
+export const discard = async ({ body }: Answer): Promise<void> => {
   await body?.cancel().catch(() => undefined)
 }
 

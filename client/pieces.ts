@@ -10,6 +10,7 @@
 import { equalBytes, type Bytes } from '../lib/crypto/bytes.js'
 import { cutChunks, type Chunk } from '../lib/crypto/chunks.js'
 import { chunkCount, containerSize, createSealer, HEADER_SIZE, TAG_SIZE, type Sealer, type SealerOptions } from '../lib/crypto/container.js'
+import { discard } from '../lib/crypto/discard.js'
 import { inFlight } from '../lib/crypto/streams.js'
 import { interruptible } from './ahead.js'
 import { ClientError } from './errors.js'
@@ -171,6 +172,7 @@ export class SealedContent implements Content {
     for await (const chunk of inFlight(this.#chunks(first, signal), (chunk) => this.#seal(sealer, chunk))) {
       buffer.set(chunk.sealed, filled)
       filled += chunk.sealed.length
+      discard(chunk.sealed)
       sent += chunk.size
       index += 1
       if (chunk.note !== undefined) notes.push(chunk.note)

@@ -23,11 +23,28 @@ declare module 'elliptic' {
     encodeCompressed (encoding: 'hex'): string
   }
 
+  interface ShortCurve {
+    readonly n: BN
+    readonly g: Point
+  }
+
+  /** Numbers in hexadecimal. */
+  interface ShortCurveParameters {
+    readonly p: string
+    readonly a: string
+    readonly b: string
+    readonly n: string
+    readonly g: readonly [x: string, y: string]
+  }
+
   interface EllipticCurve {
     keyFromPrivate (bytes: Uint8Array | number[]): { getPrivate (): BN, getPublic (): Point }
   }
 
-  const elliptic: { readonly ec: new (name: 'p256') => EllipticCurve }
+  const elliptic: {
+    readonly ec: new (options: { readonly curve: { readonly curve: ShortCurve, readonly n: BN, readonly g: Point } }) => EllipticCurve
+    readonly curve: { readonly short: new (parameters: ShortCurveParameters) => ShortCurve }
+  }
   namespace elliptic.curve.base { export type BasePoint = Point }
   export default elliptic
 }

@@ -31,8 +31,16 @@ export const N_ORDER = fromHex('ffffffff00000000ffffffffffffffffbce6faada7179e84
 
 const UNCOMPRESSED = 0x04
 
-const { ec: EllipticCurve } = elliptic
-const p256 = new EllipticCurve('p256')
+const { curve: { short: ShortCurve }, ec: EllipticCurve } = elliptic
+/** The domain parameters (SP 800-186, section 3.2.1.3). elliptic has them too, and checks n · G whenever a process asks for them: 0.1 s. Here a test does. */
+const curve = new ShortCurve({
+  p: toHex(P_FIELD),
+  a: 'ffffffff00000001000000000000000000000000fffffffffffffffffffffffc',
+  b: '5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b',
+  n: toHex(N_ORDER),
+  g: ['6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296', '4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5']
+})
+const p256 = new EllipticCurve({ curve: { curve, n: curve.n, g: curve.g } })
 
 /** A number of elliptic's own, reduced modulo n. keyFromPrivate does no more than that. */
 const number = (bytes: Bytes) => p256.keyFromPrivate(bytes).getPrivate()

@@ -1,7 +1,6 @@
 import type { BlobWriter } from './blob-store.js'
 import type { Checksum } from './checksum.js'
-import type { Lane } from './memory-budget.js'
-import { OrderedWrites } from './ordered-writes.js'
+import type { Lane, Release } from './memory-budget.js'
 import type { FileReservation } from './storage-quota.js'
 
 interface Part {
@@ -17,31 +16,71 @@ interface Part {
   readonly onReadable?: ((bytes: number) => void) | undefined
 }
 
+/** Bytes that are written under one slot: the slots are made for chunks, plain and sealed. */
+const PER_SLOT = 2 ** 18
+
+/** A place for a few pieces; given back when all that is in it has been written. */
+class Slot {
+  readonly #release: Release
+  #bytes = 0
+  #pieces = 0
+  #open = true
+
+  constructor (release: Release) {
+    this.#release = release
+  }
+
+  get hasRoom (): boolean {
+    return this.#open && this.#bytes < PER_SLOT
+  }
+
+  enter (bytes: number): void {
+    this.#bytes += bytes
+    this.#pieces += 1
+  }
+
+  leave (): void {
+    this.#pieces -= 1
+    if (this.#pieces > 0) return
+    this.#open = false
+    this.#release()
+  }
+}
+
 /**
- * Streams bytes that are sealed already into a blob: counted, and written a few pieces at a time. A piece must stay valid when the
+ * Streams bytes that are sealed already into a blob: counted, and written several pieces at a time. A piece must stay valid when the
  * next one is asked for.
  *
  * @returns how many bytes, once all of them have been written
  */
 export async function copyPart ({ source, writer, lane, reservation, checksums, abort, onReadable }: Part): Promise<number> {
-  const writes = new OrderedWrites(writer, abort)
+  let slot: Slot | undefined
   let size = 0
   let written = 0
+  let all = Promise.resolve()
+  const write = async (piece: Uint8Array, slot: Slot): Promise<void> => {
+    slot.enter(piece.length)
+    try {
+      await writer.write(piece)
+      written += piece.length
+      onReadable?.(written)
+    } finally {
+      slot.leave()
+    }
+  }
   try {
     for await (const piece of source) {
       await reservation.take(piece.length)
-      const release = await lane.acquire()
+      if (slot?.hasRoom !== true) slot = new Slot(await lane.acquire())
       size += piece.length
-      writes.add(Promise.resolve(piece), ({ length }) => {
-        written += length
-        onReadable?.(written)
-      }, release)
+      all = Promise.all([all, write(piece, slot)]).then(() => {})
+      all.catch(abort)
       for (const checksum of checksums) checksum.update(piece)
     }
   } finally {
     // What is under way is written before the caller closes the blob.
-    await writes.settled().catch(() => {})
+    await all.catch(() => {})
   }
-  await writes.settled()
+  await all
   return size
 }

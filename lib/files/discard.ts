@@ -1,20 +1,6 @@
-import { MessageChannel } from 'node:worker_threads'
-import type { Bytes } from '../crypto/bytes.js'
+import { discard } from '../crypto/discard.js'
 
-// Messages to a port whose other end is closed are dropped, and with them the buffers that they took over.
-const { port1: dropped, port2: otherEnd } = new MessageChannel()
-otherEnd.close()
-
-/**
- * Gives the memory of bytes back at once, where the garbage collector would take its time: it sees small objects, and lets
- * some 64 MB of chunks pile up behind them. The next chunk finds the same memory, still warm in the processor's cache.
- *
- * The bytes are empty afterwards. Nobody may use them, or others in the same buffer, any more: least of all the system, in a
- * write that has not called back yet.
- */
-export function discard (bytes: Bytes): void {
-  dropped.postMessage(undefined, [bytes.buffer])
-}
+export { discard }
 
 // glibc asks the system for the memory of every large buffer, and gives it back, until it has seen one as large as this freed:
 // from then on it keeps what is freed for the next one (mallopt(3), M_MMAP_THRESHOLD). Unused, it takes no memory.

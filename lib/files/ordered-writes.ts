@@ -6,7 +6,7 @@ export class OrderedWrites {
   readonly #writer: BlobWriter
   readonly #abort: (reason: unknown) => void
   #turn: Promise<unknown> = Promise.resolve()
-  #written: Promise<unknown> = Promise.resolve()
+  #written = Promise.resolve()
 
   constructor (writer: BlobWriter, abort: (reason: unknown) => void) {
     this.#writer = writer
@@ -24,7 +24,7 @@ export class OrderedWrites {
       onWritten(bytes)
     }).finally(release)
     this.#turn = turn
-    this.#written = Promise.all([this.#written, written])
+    this.#written = Promise.all([this.#written, written]).then(() => {})
     this.#written.catch(this.#abort)
   }
 

@@ -2,6 +2,7 @@ import t from 'tap'
 import { Api } from '../../client/api.js'
 import { ClientError, isErrorCode, isSessionGone } from '../../client/errors.js'
 import { joinSession } from '../../client/join.js'
+import { MultipartBody } from '../../client/multipart.js'
 import { apiOf, createSession } from '../../client/session.js'
 import { toBase64url, toHex, utf8, type Bytes } from '../../lib/crypto/bytes.js'
 import { isFileId, isJoinId, isSessionId, type FileId, type JoinId, type SessionId } from '../../lib/ids.js'
@@ -103,7 +104,7 @@ t.test('what is not to be repeated is not', async (t) => {
     respond: () => api.respond(JOIN, new Uint8Array(65)),
     accept: () => api.accept(JOIN, new Uint8Array(32), new Uint8Array(60)),
     reject: () => api.reject(JOIN),
-    upload: () => api.upload(new FormData()),
+    upload: () => api.upload(new MultipartBody()),
     sendPiece: () => api.sendPiece(FILE, 0, new Uint8Array(1))
   }
   for (const [name, call] of Object.entries(calls)) {
@@ -359,8 +360,8 @@ t.test('with the server: unlock, files, leave and close', async (t) => {
   const joined = await joinSession({ server: origin }, { code: `${member.sessionId}-${code}`, password: PASSWORD, kind: 'managed' })
   const joiner = apiOf({ server: origin }, joined.member)
 
-  const form = new FormData()
-  form.append('file', new Blob(['abcdef']), 'a.txt')
+  const form = new MultipartBody()
+  form.file('a.txt', 'text/plain', utf8('abcdef'))
   const [file] = await creator.upload(form)
   if (file === undefined) return t.fail('a file')
   t.match(file, { filename: 'a.txt', size: 6, state: 'ready', uploadedBy: 'creator', metadata: undefined })

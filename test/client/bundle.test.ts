@@ -6,7 +6,7 @@ import t from 'tap'
 import { startServer } from '../helpers/server.js'
 
 const webApis = {
-  AbortController, AbortSignal, atob, Blob, btoa, clearTimeout, console, crypto, fetch, FormData, Headers, ReadableStream, Response, setTimeout, TextDecoder, TextEncoder, TransformStream, URL, URLSearchParams, WritableStream
+  AbortController, AbortSignal, atob, Blob, btoa, clearTimeout, console, crypto, fetch, FormData, Headers, MessageChannel, ReadableStream, Response, setTimeout, TextDecoder, TextEncoder, TransformStream, URL, URLSearchParams, WritableStream
 }
 const missing = ['process', 'Buffer', 'global', 'require', 'module', 'setImmediate']
 /** What the arithmetic looks up all the time, made local: a look-up in the global object of a context takes a microsecond. */
