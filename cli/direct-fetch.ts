@@ -46,17 +46,25 @@ function answerOf (response: IncomingMessage): Answer {
 
 /** The pieces of a body as they are, each when it is asked for, and valid until the next one is. */
 function asItComes (body: Readable): ReadableStream<Uint8Array> {
-  const pieces = body.iterator() as AsyncIterator<Uint8Array<ArrayBuffer>>
   let given: Uint8Array<ArrayBuffer> | undefined
+  let cancelled = false
   return new ReadableStream({
-    async pull (controller) {
-      // A buffer that holds nothing else.
-      if (given?.byteLength === given?.buffer.byteLength && given !== undefined) discard(given)
-      const next = await pieces.next()
-      given = next.done === true ? undefined : next.value
-      if (given === undefined) controller.close()
-      else controller.enqueue(given)
+    start (controller) {
+      body.on('data', (piece: Uint8Array<ArrayBuffer>) => {
+        body.pause()
+        given = piece
+        controller.enqueue(piece)
+      }).on('end', () => { if (!cancelled) controller.close() }).on('error', (error) => { controller.error(error) }).pause()
     },
-    cancel () { body.destroy() }
+    pull () {
+      // Of a buffer that holds nothing else, the memory is wanted for the next one.
+      if (given !== undefined && given.byteLength === given.buffer.byteLength) discard(given)
+      given = undefined
+      body.resume()
+    },
+    cancel () {
+      cancelled = true
+      body.destroy()
+    }
   }, { highWaterMark: 0 })
 }

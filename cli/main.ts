@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: arguments, the process, and what it ends with. */
 
+import { setFlagsFromString } from 'node:v8'
 import { CommanderError } from 'commander'
 import type { Context } from './context.js'
 import { EXIT } from './exit-codes.js'
@@ -18,6 +19,8 @@ const current: { report: Report, transfers: boolean } = { report: new Report(ter
 
 const program = buildProgram({
   context: (json): Context => {
+    // V8 takes the buffers that come and go for a heap that fills, and marks all of it over and over: a second of CPU for each gigabyte received.
+    setFlagsFromString('--no-incremental-marking')
     current.report = new Report(terminal, json)
     current.transfers = true
     return { report: current.report, signal: interruptSignal() }
