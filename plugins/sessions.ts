@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { ServiceEvents } from '../lib/service-events.js'
 import { AttemptWatch } from '../lib/sessions/attempt-watch.js'
 import { EmbeddedStore } from '../lib/sessions/embedded-store.js'
 import { EventStreams } from '../lib/sessions/event-streams.js'
@@ -16,6 +17,7 @@ import { Transfers } from '../lib/sessions/transfers.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
+    readonly serviceEvents: ServiceEvents
     readonly sessions: Sessions
     readonly joins: Joins
     readonly relay: Relay
@@ -36,6 +38,8 @@ export interface SessionsOptions {
 /** The sessions, and the one sweeper that ends those which have expired. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const { config } = app
+  const serviceEvents = new ServiceEvents()
+  app.decorate('serviceEvents', serviceEvents)
   const store = await openStore(app)
   app.addHook('onClose', () => store.close())
   const stretching = new PasswordStretching()
@@ -44,8 +48,8 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     store,
     stretching,
     clock,
-    transfers: new Transfers(),
-    events: new SessionEvents(hub),
+    transfers: new Transfers(serviceEvents),
+    events: new SessionEvents(hub, serviceEvents),
     settings: {
       limits: {
         maxFileSize: config.MAX_FILE_SIZE,
@@ -68,8 +72,16 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('joins', new Joins({ sessions, store, stretching, clock }))
 
   const sweep = async (): Promise<void> => {
-    const ended = await sessions.sweep()
-    if (ended > 0) app.log.info({ ended }, 'sessions expired')
+    const begunAt = performance.now()
+    const tell = (outcome: 'completed' | 'failed'): void => { serviceEvents.tell({ type: 'sweep.ended', outcome, seconds: (performance.now() - begunAt) / SECOND }) }
+    try {
+      const ended = await sessions.sweep()
+      tell('completed')
+      if (ended > 0) app.log.info({ ended }, 'sessions expired')
+    } catch (error) {
+      tell('failed')
+      throw error
+    }
   }
   let sweeper: NodeJS.Timeout | undefined
   // First those that expired while no process was there; not before everybody has registered what is to be done then.
@@ -89,12 +101,13 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   })
 }, { name: 'sessions', dependencies: ['config', 'folder'] })
 
-async function openStore ({ config, folder, log }: FastifyInstance): Promise<SessionStore> {
+async function openStore ({ config, folder, log, serviceEvents }: FastifyInstance): Promise<SessionStore> {
   if (config.SESSION_STORE === 'memory') return new MemoryStore()
   const store = await EmbeddedStore.open({
     folder: join(folder.path, 'sessions'),
     secret: config.SESSION_KEY_SECRET,
-    onError: (error) => { log.error(error, 'writing a session record failed') }
+    onError: (error) => { log.error(error, 'writing a session record failed') },
+    onFailedWrite: () => { serviceEvents.tell({ type: 'store.failed', store: 'records' }) }
   })
   if (config.SESSION_KEY_SECRET === undefined) log.info('sessions end with this process: SESSION_KEY_SECRET is not set')
   if (store.unreadable > 0) log.warn({ removed: store.unreadable }, 'removed session records that cannot be read')

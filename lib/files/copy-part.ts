@@ -13,6 +13,8 @@ interface Part {
   readonly checksums: readonly Checksum[]
   /** Called when writing fails: ends the source, which may be waiting for a slow sender. */
   readonly abort: (reason: unknown) => void
+  /** Told of bytes as they are taken in. */
+  readonly count: (bytes: number) => void
   /** Told how many bytes can be read by now. */
   readonly onReadable?: ((bytes: number) => void) | undefined
 }
@@ -23,7 +25,7 @@ interface Part {
  *
  * @returns how many bytes, once all of them have been written
  */
-export async function copyPart ({ source, writer, lane, reservation, checksums, abort, onReadable }: Part): Promise<number> {
+export async function copyPart ({ source, writer, lane, reservation, checksums, abort, count, onReadable }: Part): Promise<number> {
   const writes = new OrderedWrites(writer, abort)
   let size = 0
   let written = 0
@@ -32,6 +34,7 @@ export async function copyPart ({ source, writer, lane, reservation, checksums, 
       await reservation.take(piece.length)
       const release = await lane.acquire()
       size += piece.length
+      count(piece.length)
       writes.add(Promise.resolve(piece), ({ length }) => {
         written += length
         onReadable?.(written)

@@ -5,8 +5,9 @@ import { passwordElement, responderShare, type SessionKind } from '../crypto/spa
 import { LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newSessionId } from '../new-ids.js'
+import type { EndReason } from '../service-events.js'
 import type { PasswordStretching } from './password-stretching.js'
-import { attemptsWithToken, leave, unlock } from './join-attempts.js'
+import { attemptsWithToken, leave, noticing, unlock } from './join-attempts.js'
 import type { SessionEvents } from './session-events.js'
 import * as state from './session.js'
 import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord, SessionSecrets } from './session.js'
@@ -137,7 +138,9 @@ export class Sessions {
     const session = this.#newRecord(id, kind, options, token, secrets)
     const added = await this.#store.add(session, this.#settings.maxSessions)
     if (added === 'full') throw new LocalSendError('SERVER_FULL', { retryAfter: 60 })
-    return added === 'added' ? { session, token: token.token } : undefined
+    if (added === 'taken') return undefined
+    this.events.created(session)
+    return { session, token: token.token }
   }
 
   #newRecord (id: SessionId, kind: SessionKind, options: CreateOptions, token: IssuedToken, secrets: SessionSecrets | null): SessionRecord {
@@ -177,7 +180,10 @@ export class Sessions {
    */
   async toJoin (id: SessionId): Promise<SessionRecord> {
     const session = await this.find(id)
-    if (session === undefined) throw new LocalSendError('SESSION_NOT_FOUND')
+    if (session === undefined) {
+      this.events.notFound(id)
+      throw new LocalSendError('SESSION_NOT_FOUND')
+    }
     return session
   }
 
@@ -216,27 +222,32 @@ export class Sessions {
    */
   async unlock (id: SessionId): Promise<string> {
     const code = newVerificationCode()
-    const outcome = await this.change(id, (record) => unlock(record, code))
+    const { outcome, session } = await this.change(id, noticing((record) => unlock(record, code)))
     if (outcome === 'locked') throw new LocalSendError('SESSION_LOCKED')
+    this.events.unlocked(session)
     return code
   }
 
   /** Takes a participant's token away and aborts what was under way with it. */
   async leave (id: SessionId, participant: ParticipantId): Promise<void> {
-    await this.change(id, (record) => leave(record, participant))
-    this.events.left(id, participant)
+    const { session } = await this.change(id, noticing((record) => leave(record, participant)))
+    this.events.left(session, participant)
     this.transfers.abort(id, participant)
   }
 
-  /** Ends a session: its key goes first, then whatever is under way, then its files. Ending it twice does nothing. */
-  async close (id: SessionId): Promise<void> {
+  /**
+   * Ends a session: its key goes first, then whatever is under way, then its files. Ending it twice does nothing.
+   * @returns whether there was one
+   */
+  async close (id: SessionId, reason: EndReason = 'closed'): Promise<boolean> {
     const session = await this.#store.delete(id)
-    if (session === undefined) return
+    if (session === undefined) return false
     session.secrets?.contentKey.fill(0)
     session.secrets?.element.w.fill(0)
     this.transfers.abort(id)
-    this.events.closed(id)
+    this.events.ended(session, reason, this.#clock())
     await Promise.all(this.#endListeners.map((listener) => listener(session)))
+    return true
   }
 
   /**
@@ -247,7 +258,7 @@ export class Sessions {
     const now = this.#clock()
     for (const id of new Set(this.transfers.sessions())) await this.#store.touch(id, now)
     const expired = await this.#store.expired(now)
-    await Promise.all(expired.map((id) => this.close(id)))
+    await Promise.all(expired.map((id) => this.close(id, 'expired')))
     for (const listener of this.#sweepListeners) await listener(now)
     return expired.length
   }
@@ -259,7 +270,7 @@ export class Sessions {
 
   /** Ends the sessions that end with this process. */
   async closeAll (): Promise<void> {
-    await Promise.all((await this.#store.volatileIds()).map((id) => this.close(id)))
+    await Promise.all((await this.#store.volatileIds()).map((id) => this.close(id, 'stopped')))
   }
 
   /**
