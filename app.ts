@@ -10,10 +10,13 @@ import filesPlugin from './plugins/files.js'
 import folderPlugin from './plugins/folder.js'
 import multipartPlugin from './plugins/multipart.js'
 import openapiPlugin from './plugins/openapi.js'
+import operatorPlugin from './plugins/operator.js'
 import rateLimitPlugin from './plugins/rate-limit.js'
 import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
+import serviceEventsPlugin from './plugins/service-events.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import adminRoutes from './routes/admin.js'
 import archiveRoutes from './routes/archive.js'
 import attemptsRoutes from './routes/attempts.js'
 import eventsRoutes from './routes/events.js'
@@ -53,6 +56,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
 
   await app.register(configPlugin, { config })
+  await app.register(serviceEventsPlugin)
   await app.register(connectionPlugin)
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
@@ -60,12 +64,14 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(sessionsPlugin, sessions)
   await app.register(filesPlugin, sessions)
   await app.register(authPlugin)
+  await app.register(operatorPlugin)
   await app.register(rateLimitPlugin)
   await app.register(requestBodiesPlugin)
   await app.register(multipartPlugin)
   await app.register(openapiPlugin, { version })
 
   await app.register(healthRoutes, { version })
+  if (config.ADMIN_TOKEN !== undefined) await app.register(adminRoutes, { prefix: '/api/admin', version })
   await app.register(sessionRoutes, { prefix: '/api/session' })
   await app.register(joinsRoutes, { prefix: '/api/session' })
   await app.register(attemptsRoutes, { prefix: '/api/session' })

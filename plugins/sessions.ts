@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { ServiceEvents } from '../lib/service-events.js'
 import { AttemptWatch } from '../lib/sessions/attempt-watch.js'
 import { EmbeddedStore } from '../lib/sessions/embedded-store.js'
 import { EventStreams } from '../lib/sessions/event-streams.js'
@@ -17,7 +16,6 @@ import { Transfers } from '../lib/sessions/transfers.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    readonly serviceEvents: ServiceEvents
     readonly sessions: Sessions
     readonly joins: Joins
     readonly relay: Relay
@@ -37,9 +35,7 @@ export interface SessionsOptions {
 
 /** The sessions, and the one sweeper that ends those which have expired. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
-  const { config } = app
-  const serviceEvents = new ServiceEvents()
-  app.decorate('serviceEvents', serviceEvents)
+  const { config, serviceEvents, draining } = app
   const store = await openStore(app)
   app.addHook('onClose', () => store.close())
   const stretching = new PasswordStretching()
@@ -47,6 +43,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const sessions = new Sessions({
     store,
     stretching,
+    draining,
     clock,
     transfers: new Transfers(serviceEvents),
     events: new SessionEvents(hub, serviceEvents),
@@ -99,7 +96,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     attemptWatch.stop()
     await Promise.all([sessions.transfers.stop(), eventStreams.stop()])
   })
-}, { name: 'sessions', dependencies: ['config', 'folder'] })
+}, { name: 'sessions', dependencies: ['config', 'service-events', 'folder'] })
 
 async function openStore ({ config, folder, log, serviceEvents }: FastifyInstance): Promise<SessionStore> {
   if (config.SESSION_STORE === 'memory') return new MemoryStore()

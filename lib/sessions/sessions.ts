@@ -2,6 +2,7 @@ import type { Bytes } from '../crypto/bytes.js'
 import { newContentKey } from '../crypto/keys.js'
 import { preparePassword } from '../crypto/password.js'
 import { passwordElement, responderShare, type SessionKind } from '../crypto/spake2.js'
+import type { Draining } from '../draining.js'
 import { LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newSessionId } from '../new-ids.js'
@@ -53,6 +54,7 @@ interface Dependencies {
   readonly transfers: Transfers
   readonly events: SessionEvents
   readonly stretching: PasswordStretching
+  readonly draining: Draining
   readonly settings: SessionSettings
   /** Milliseconds since the epoch. */
   readonly clock?: () => number
@@ -74,17 +76,19 @@ export class Sessions {
   readonly transfers: Transfers
   readonly events: SessionEvents
   readonly #store: SessionStore
+  readonly #draining: Draining
   readonly #settings: SessionSettings
   readonly #clock: () => number
   readonly #stretching: PasswordStretching
   readonly #endListeners: EndListener[] = []
   readonly #sweepListeners: SweepListener[] = []
 
-  constructor ({ store, transfers, events, stretching, settings, clock = Date.now }: Dependencies) {
+  constructor ({ store, transfers, events, stretching, draining, settings, clock = Date.now }: Dependencies) {
     this.#store = store
     this.transfers = transfers
     this.events = events
     this.#stretching = stretching
+    this.#draining = draining
     this.#settings = settings
     this.#clock = clock
   }
@@ -101,7 +105,7 @@ export class Sessions {
 
   /**
    * Creates a managed session.
-   * @throws LocalSendError PASSWORD_INVALID, INVALID_REQUEST (more joiners than allowed), SERVER_BUSY, SERVER_FULL
+   * @throws LocalSendError PASSWORD_INVALID, INVALID_REQUEST (more joiners than allowed), SERVER_BUSY, SERVER_FULL, SERVER_DRAINING
    */
   async createManaged (password: string, options: CreateOptions, signal: AbortSignal): Promise<ManagedCreated> {
     preparePassword(password)
@@ -117,7 +121,7 @@ export class Sessions {
 
   /**
    * Creates an end-to-end session, of which the server knows no secret.
-   * @throws LocalSendError INVALID_REQUEST (more joiners than allowed), SERVER_FULL
+   * @throws LocalSendError INVALID_REQUEST (more joiners than allowed), SERVER_FULL, SERVER_DRAINING
    */
   async createEndToEnd (options: CreateOptions): Promise<Created> {
     this.#checkOptions(options)
@@ -128,6 +132,7 @@ export class Sessions {
   }
 
   #checkOptions ({ maxJoiners = 1 }: CreateOptions): void {
+    this.#draining.check()
     const most = this.#settings.maxJoiners
     if (maxJoiners > most) throw new LocalSendError('INVALID_REQUEST', { detail: `max_joiners may be at most ${most} on this server.` })
   }

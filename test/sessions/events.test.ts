@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { Draining } from '../../lib/draining.js'
 import { newFileId, newJoinId, newSessionId } from '../../lib/new-ids.js'
 import { ServiceEvents } from '../../lib/service-events.js'
 import { EventStreams } from '../../lib/sessions/event-streams.js'
@@ -157,7 +158,7 @@ async function setUpStreams () {
   const record = newRecord({ joiners: [joiner] })
   await store.add(record, 10)
   const settings = { limits: LIMITS, maxJoiners: 1, maxSessions: 10, idleTimeout: HOUR, maxAge: DAY }
-  const sessions = new Sessions({ store, transfers: new Transfers(service), events: new SessionEvents(hub, service), stretching: new PasswordStretching(), settings, clock: () => NOW })
+  const sessions = new Sessions({ store, transfers: new Transfers(service), events: new SessionEvents(hub, service), stretching: new PasswordStretching(), draining: new Draining(service), settings, clock: () => NOW })
   return { hub, sessions, id: record.id, joiner: joiner.id, streams: new EventStreams(sessions, hub) }
 }
 
