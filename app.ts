@@ -16,6 +16,7 @@ import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import serviceEventsPlugin from './plugins/service-events.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import webhookPlugin from './plugins/webhook.js'
 import adminRoutes from './routes/admin.js'
 import archiveRoutes from './routes/archive.js'
 import attemptsRoutes from './routes/attempts.js'
@@ -57,6 +58,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
 
   await app.register(configPlugin, { config })
   await app.register(serviceEventsPlugin)
+  await app.register(webhookPlugin)
   await app.register(connectionPlugin)
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
