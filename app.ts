@@ -8,6 +8,7 @@ import connectionPlugin from './plugins/connection.js'
 import errorsPlugin from './plugins/errors.js'
 import filesPlugin from './plugins/files.js'
 import folderPlugin from './plugins/folder.js'
+import metricsPlugin from './plugins/metrics.js'
 import multipartPlugin from './plugins/multipart.js'
 import openapiPlugin from './plugins/openapi.js'
 import operatorPlugin from './plugins/operator.js'
@@ -71,6 +72,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(requestBodiesPlugin)
   await app.register(multipartPlugin)
   await app.register(openapiPlugin, { version })
+  await app.register(metricsPlugin, { version })
 
   await app.register(healthRoutes, { version })
   if (config.ADMIN_TOKEN !== undefined) await app.register(adminRoutes, { prefix: '/api/admin', version })
