@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { Config } from './lib/config.js'
 import { version } from './lib/version.js'
+import auditPlugin from './plugins/audit.js'
 import authPlugin from './plugins/auth.js'
 import configPlugin from './plugins/config.js'
 import connectionPlugin from './plugins/connection.js'
@@ -60,6 +61,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(configPlugin, { config })
   await app.register(serviceEventsPlugin)
   await app.register(webhookPlugin)
+  await app.register(auditPlugin)
   await app.register(connectionPlugin)
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
