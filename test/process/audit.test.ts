@@ -78,9 +78,25 @@ t.test('audit lines say what happened and from where; at level trace nothing sec
   const log = server.output()
   t.ok(log.includes('"level":20'), 'it is all there')
   const secrets = {
-    secret, ADMIN_TOKEN, METRICS_TOKEN, WRONG_PASSWORD, PASSWORD, webhook: 'hook-key-not-for-logs', webhookSecret: WEBHOOK.WEBHOOK_SECRET.slice(6), adminGuess: 'a wrong admin token',
-    creator: session.token, joiner, pending: String(pending), endToEnd: endToEnd.token, other, fileName: 'a-telling-name', tusName: Buffer.from('another-telling-name').toString('base64'), tusNameClear: 'another-telling-name',
-    share, metadata: sealedUploadHeaders(sealed)['upload-metadata'] ?? '', confirmation: '00'.repeat(32)
+    secret,
+    ADMIN_TOKEN,
+    METRICS_TOKEN,
+    WRONG_PASSWORD,
+    PASSWORD,
+    webhook: 'hook-key-not-for-logs',
+    webhookSecret: WEBHOOK.WEBHOOK_SECRET.slice(6),
+    adminGuess: 'a wrong admin token',
+    creator: session.token,
+    joiner,
+    pending: String(pending),
+    endToEnd: endToEnd.token,
+    other,
+    fileName: 'a-telling-name',
+    tusName: Buffer.from('another-telling-name').toString('base64'),
+    tusNameClear: 'another-telling-name',
+    share,
+    metadata: sealedUploadHeaders(sealed)['upload-metadata'] ?? '',
+    confirmation: '00'.repeat(32)
   }
   for (const [what, text] of Object.entries(secrets)) t.notOk(text === '' || log.includes(text), what)
   // Six digits may stand in any number: as a word of its own a code is one.
