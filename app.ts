@@ -2,18 +2,24 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { Config } from './lib/config.js'
 import { version } from './lib/version.js'
+import auditPlugin from './plugins/audit.js'
 import authPlugin from './plugins/auth.js'
 import configPlugin from './plugins/config.js'
 import connectionPlugin from './plugins/connection.js'
 import errorsPlugin from './plugins/errors.js'
 import filesPlugin from './plugins/files.js'
 import folderPlugin from './plugins/folder.js'
+import metricsPlugin from './plugins/metrics.js'
 import multipartPlugin from './plugins/multipart.js'
 import openapiPlugin from './plugins/openapi.js'
+import operatorPlugin from './plugins/operator.js'
 import rateLimitPlugin from './plugins/rate-limit.js'
 import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
+import serviceEventsPlugin from './plugins/service-events.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import webhookPlugin from './plugins/webhook.js'
+import adminRoutes from './routes/admin.js'
 import archiveRoutes from './routes/archive.js'
 import attemptsRoutes from './routes/attempts.js'
 import eventsRoutes from './routes/events.js'
@@ -53,6 +59,9 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
 
   await app.register(configPlugin, { config })
+  await app.register(serviceEventsPlugin)
+  await app.register(webhookPlugin)
+  await app.register(auditPlugin)
   await app.register(connectionPlugin)
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
@@ -60,12 +69,15 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(sessionsPlugin, sessions)
   await app.register(filesPlugin, sessions)
   await app.register(authPlugin)
+  await app.register(operatorPlugin)
   await app.register(rateLimitPlugin)
   await app.register(requestBodiesPlugin)
   await app.register(multipartPlugin)
   await app.register(openapiPlugin, { version })
+  await app.register(metricsPlugin, { version })
 
   await app.register(healthRoutes, { version })
+  if (config.ADMIN_TOKEN !== undefined) await app.register(adminRoutes, { prefix: '/api/admin', version })
   await app.register(sessionRoutes, { prefix: '/api/session' })
   await app.register(joinsRoutes, { prefix: '/api/session' })
   await app.register(attemptsRoutes, { prefix: '/api/session' })

@@ -105,7 +105,50 @@ export function parseSecret (input: string): Bytes {
 /** What looks like hex is hex: one that lost a digit must not pass as another secret in base64. */
 const decodeSecret = (text: string): Bytes => /^[0-9a-f]+$/i.test(text)
   ? fromHex(text.toLowerCase())
-  : fromBase64url((text.length % 4 === 0 ? text.replace(/={1,2}$/, '') : text).replaceAll('+', '-').replaceAll('/', '_'))
+  : decodeBase64(text)
+
+const decodeBase64 = (text: string): Bytes =>
+  fromBase64url((text.length % 4 === 0 ? text.replace(/={1,2}$/, '') : text).replaceAll('+', '-').replaceAll('/', '_'))
+
+/** Shortest token that an operator may choose, and how many different characters it takes at least. */
+const TOKEN_LENGTH = 24
+const TOKEN_VARIETY = 8
+
+/** A bearer token (RFC 6750, section 2.1) that nobody guesses. No message repeats it. */
+export function parseToken (input: string): string {
+  const token = input.trim()
+  if (/^[A-Za-z0-9._~+/-]+=*$/.test(token) && token.length >= TOKEN_LENGTH && new Set(token).size >= TOKEN_VARIETY) return token
+  throw new TypeError(`must be at least ${TOKEN_LENGTH} random letters, digits or -._~+/, as "openssl rand -hex 32" prints them`)
+}
+
+/** Bytes of a key of Standard Webhooks. */
+const WEBHOOK_KEY = { least: 24, most: 64 }
+
+/** A key as Standard Webhooks writes it: base64, `whsec_` before it or not. No message repeats it. */
+export function parseWebhookSecret (input: string): Bytes {
+  try {
+    const key = decodeBase64(input.trim().replace(/^whsec_/, ''))
+    if (key.length >= WEBHOOK_KEY.least && key.length <= WEBHOOK_KEY.most && new Set(key).size >= SECRET_VARIETY) return key
+  } catch { /* It is refused below. */ }
+  throw new TypeError(`must be ${WEBHOOK_KEY.least} to ${WEBHOOK_KEY.most} random bytes in base64, as "openssl rand -base64 32" prints them, with whsec_ before it or not`)
+}
+
+/** An address to send to: https, or http on this machine. No message repeats it: it may hold a token. */
+export function parseWebhookUrl (input: string): string {
+  const url = URL.canParse(input.trim()) ? new URL(input.trim()) : undefined
+  const local = url?.protocol === 'http:' && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url !== undefined && (url.protocol === 'https:' || local) && url.username === '' && url.password === '') return url.href
+  throw new TypeError('must be an https:// address without a user name, or an http:// one of this machine')
+}
+
+/** Some of a set of names. */
+export function parseChoices <T extends string> (input: string, choices: readonly T[]): readonly T[] {
+  return items(input).map((item) => {
+    const chosen = choices.find((choice) => choice === item)
+    if (chosen === undefined) throw new TypeError(`must list some of ${choices.join(', ')}, not "${item}"`)
+    return chosen
+  })
+}
 
 const parsePrefix = (prefix: string): number => /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN
 

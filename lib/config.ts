@@ -4,9 +4,10 @@
  */
 
 import { cleanEnv, EnvMissingError, makeValidator, type CleanedEnv } from 'envalid'
-import { parseAddressRanges, parseExtensions, parseMediaTypes, parseOrigins, parseSecret, parseSize, parseWholeNumber } from './config-values.js'
+import { parseAddressRanges, parseChoices, parseExtensions, parseMediaTypes, parseOrigins, parseSecret, parseSize, parseToken, parseWebhookSecret, parseWebhookUrl, parseWholeNumber } from './config-values.js'
 import type { Bytes } from './crypto/bytes.js'
 import { MAX_PLAINTEXT } from './crypto/container.js'
+import { REPORTED, type ReportedType } from './reports.js'
 
 const size = makeValidator<number>(parseSize)
 const count = makeValidator<number>((input) => parseWholeNumber(input, 1))
@@ -21,6 +22,10 @@ const extensions = makeValidator<readonly string[]>(parseExtensions)
 const origins = makeValidator<readonly string[]>(parseOrigins)
 const addresses = makeValidator<readonly string[]>(parseAddressRanges)
 const secret = makeValidator<Bytes>(parseSecret)
+const token = makeValidator<string>(parseToken)
+const webhookUrl = makeValidator<string>(parseWebhookUrl)
+const webhookSecret = makeValidator<Bytes>(parseWebhookSecret)
+const reportedTypes = makeValidator<readonly ReportedType[]>((input) => parseChoices(input, REPORTED))
 const oneOf = <T extends string>(...choices: readonly T[]) => makeValidator<T>((input) => {
   const chosen = choices.find((choice) => choice === input)
   if (chosen === undefined) throw new TypeError(`must be one of ${choices.join(', ')}`)
@@ -62,7 +67,16 @@ export const VARIABLES = {
   RATE_LIMIT_CREATE: count({ default: 20, desc: 'Sessions created in a window from one address' }),
   RATE_LIMIT_JOIN: count({ default: 30, desc: 'Joins and confirmations in a window from one address' }),
   RATE_LIMIT_ANONYMOUS: count({ default: 300, desc: 'Other requests without a valid token in a window from one address' }),
-  RATE_LIMIT_TOKEN: count({ default: 12_000, desc: 'Requests in a window with one token' })
+  RATE_LIMIT_TOKEN: count({ default: 12_000, desc: 'Requests in a window with one token' }),
+
+  ADMIN_TOKEN: token({ default: undefined, desc: 'Opens /api/admin to its bearer: 24 random characters or more, as from openssl rand -hex 32; there is no such path unless set' }),
+  RATE_LIMIT_OPERATOR: count({ default: 10, desc: 'Wrong ADMIN_TOKENs and METRICS_TOKENs in a window from one address' }),
+  METRICS_TOKEN: token({ default: undefined, desc: 'Opens /metrics to its bearer, on PORT unless METRICS_PORT is set; 24 random characters or more' }),
+  METRICS_PORT: port({ default: undefined, desc: 'Port of its own for /metrics; there are no metrics unless this or METRICS_TOKEN is set' }),
+  METRICS_HOST: text({ default: '127.0.0.1', desc: 'Address that METRICS_PORT is on' }),
+  WEBHOOK_URL: webhookUrl({ default: undefined, desc: 'Address that what happens is posted to, signed: https, or http on this machine; nothing is posted unless set' }),
+  WEBHOOK_SECRET: webhookSecret({ default: undefined, desc: 'What the webhook is signed under: 24 to 64 random bytes in base64, as from openssl rand -base64 32' }),
+  WEBHOOK_EVENTS: reportedTypes({ default: ['join.refused', 'session.locked'], desc: `What is posted, comma-separated: ${REPORTED.join(', ')}` })
 }
 
 type Environment = CleanedEnv<typeof VARIABLES>
@@ -93,6 +107,9 @@ export function readConfig (env: Readonly<Record<string, string | undefined>>): 
     MAX_STORAGE: parsed.MAX_STORAGE ?? Number.POSITIVE_INFINITY
   }
   if (config.MAX_FILE_SIZE > MAX_PLAINTEXT) throw new ConfigError('MAX_FILE_SIZE must be at most 1TiB: an encrypted file holds no more.')
+  if (config.ADMIN_TOKEN !== undefined && config.ADMIN_TOKEN === config.METRICS_TOKEN) throw new ConfigError('METRICS_TOKEN must differ from ADMIN_TOKEN: whoever reads metrics is not to close sessions.')
+  if (config.WEBHOOK_URL !== undefined && config.WEBHOOK_SECRET === undefined) throw new ConfigError('WEBHOOK_SECRET must be set where WEBHOOK_URL is: the receiver has to know who posts.')
+  if (config.WEBHOOK_URL === undefined && config.WEBHOOK_SECRET !== undefined) throw new ConfigError('WEBHOOK_URL must be set where WEBHOOK_SECRET is.')
   if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
   return config
 }

@@ -22,6 +22,7 @@ export const ERRORS = {
 
   // 401, 403: who is asking
   UNAUTHORIZED: { status: 401, message: 'This call needs a valid token of this session. Create or join the session first.' },
+  OPERATOR_ONLY: { status: 401, message: 'This call needs the operator\'s token in an Authorization header.' },
   JOIN_REFUSED: { status: 401, message: 'The verification code or the password is wrong. Each wrong try counts; ask the creator for both.' },
   JOIN_PENDING: { status: 401, message: 'This token opens its join attempt only. Send the confirmation first.' },
   CREATOR_ONLY: { status: 403, message: 'Only the creator of the session may do this.' },
@@ -73,6 +74,7 @@ export const ERRORS = {
   INTERNAL: { status: 500, message: 'The server failed. Its log has the details under this request\'s id.' },
   SERVER_BUSY: { status: 503, message: 'The server is busy. Try again after the time that Retry-After says.' },
   SERVER_FULL: { status: 503, message: 'The server holds as many sessions as it may. Try again later.' },
+  SERVER_DRAINING: { status: 503, message: 'The server takes no new sessions at present, because its operator wants to stop it. Try again in a few minutes.' },
   SERVER_STOPPING: { status: 503, message: 'The server is stopping. Try again in a moment.' },
   STORAGE_FULL: { status: 507, message: 'The server has no room for this file at present. Try again later, or ask its operator.' },
 

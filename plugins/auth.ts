@@ -3,12 +3,13 @@ import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { LocalSendError } from '../lib/errors.js'
 import { isSessionId, type SessionId } from '../lib/ids.js'
+import type { OperatorArea } from '../lib/service-events.js'
 import type { Participant } from '../lib/files/files.js'
 import type { Caller } from '../lib/sessions/sessions.js'
 import type { Role } from '../lib/sessions/session.js'
 
-/** Who may make a call: anyone; whoever has begun the join attempt it names; that one and the creator; a participant; the creator. */
-export type Access = 'anyone' | 'attempt' | 'attempt-or-creator' | 'participant' | 'creator'
+/** Who may make a call: anyone; whoever has begun the join attempt it names; that one and the creator; a participant; the creator; the operator (plugins/operator.ts). */
+export type Access = 'anyone' | 'attempt' | 'attempt-or-creator' | 'participant' | 'creator' | OperatorArea
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -75,7 +76,7 @@ export default fp(async (app) => {
 function check (request: FastifyRequest): LocalSendError | null {
   const { access = 'anyone' } = request.routeOptions.config
   const { caller } = request
-  if (access === 'anyone') return null
+  if (access === 'anyone' || access === 'admin' || access === 'metrics') return null
   if (caller === null) return new LocalSendError('UNAUTHORIZED')
   if (request.headers.authorization === undefined && !SAFE_METHODS.has(request.method) && request.headers.origin !== ownOrigin(request)) {
     return new LocalSendError('CROSS_ORIGIN')

@@ -14,6 +14,13 @@ export interface ErrorBody {
 export const errorBody = ({ statusCode, code, message }: LocalSendError): ErrorBody =>
   ({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** What an error answer says; `null` in any other. */
+    errorCode: ErrorCode | null
+  }
+}
+
 /** What the framework and its plugins throw, in terms of the catalogue. */
 const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
@@ -24,6 +31,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
 
 /** One form for all errors, from one catalogue (lib/errors.ts). What is not in it is logged and answered as INTERNAL. */
 export default fp((app) => {
+  app.decorateReply('errorCode', null)
   app.setErrorHandler((error, request, reply) => {
     const known = toCatalogue(error)
     if (known.statusCode >= 500) request.log.error({ err: error }, known.message)
@@ -35,6 +43,7 @@ export default fp((app) => {
 }, { name: 'errors' })
 
 function send (reply: FastifyReply, error: LocalSendError): FastifyReply {
+  reply.errorCode = error.code
   if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter)
   return reply.code(error.statusCode).header('cache-control', 'no-store').send(errorBody(error))
 }

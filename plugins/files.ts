@@ -18,6 +18,8 @@ import type { SessionsOptions } from './sessions.js'
 declare module 'fastify' {
   interface FastifyInstance {
     readonly blobs: BlobStore
+    readonly storageQuota: StorageQuota
+    readonly memoryBudget: MemoryBudget
     readonly files: Files
     readonly downloads: Downloads
     readonly archives: Archives
@@ -33,8 +35,8 @@ const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
 
 /** The files of the sessions. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
-  const { config, sessions } = app
-  const blobs = new DiskStore(app.folder.path)
+  const { config, sessions, serviceEvents } = app
+  const blobs = new DiskStore(app.folder.path, () => { serviceEvents.tell({ type: 'store.failed', store: 'files' }) })
   // Where the sessions' keys end with this process, their files do too: before the store and the folder are given up.
   app.addHook('onClose', async () => {
     await sessions.closeAll()
@@ -57,6 +59,8 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const files = new Files({ sessions, records, blobs, quota, turns, activity })
   const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock }
   app.decorate('blobs', blobs)
+  app.decorate('storageQuota', quota)
+  app.decorate('memoryBudget', budget)
   app.decorate('files', files)
   app.decorate('uploadActivity', activity)
   app.decorate('arrivingFiles', arrivingFiles)
@@ -70,6 +74,8 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
   sessions.onSweep(async (now) => {
     const ended = await files.sweep(now)
-    if (ended > 0) app.log.info({ ended }, 'files expired')
+    if (ended === 0) return
+    serviceEvents.tell({ type: 'files.expired', files: ended })
+    app.log.info({ ended }, 'files expired')
   })
 }, { name: 'files', dependencies: ['config', 'folder', 'sessions'] })

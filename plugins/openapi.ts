@@ -23,30 +23,36 @@ const TAGS = [
   { name: 'uploads', description: 'Resumable uploads: tus 1.0.0' },
   { name: 'health', description: 'For load balancers and monitors' }
 ]
+const ADMIN_TAG = { name: 'admin', description: 'For the operator, where he has set ADMIN_TOKEN' }
+const ADMIN_TOKEN = { type: 'http', scheme: 'bearer', description: 'The operator\'s ADMIN_TOKEN' } as const
 
 const OPENED_BY: Readonly<Record<Access, ReadonlyArray<Record<string, string[]>>>> = {
   anyone: [],
   attempt: [{ token: [] }],
   'attempt-or-creator': [{ token: [] }, { creatorCookie: [] }, { joinerCookie: [] }],
   participant: [{ token: [] }, { creatorCookie: [] }, { joinerCookie: [] }],
-  creator: [{ token: [] }, { creatorCookie: [] }]
+  creator: [{ token: [] }, { creatorCookie: [] }],
+  admin: [{ adminToken: [] }],
+  metrics: [{ metricsToken: [] }]
 }
 
 /** The OpenAPI document, made from the routes' schemas, at /openapi.json, and a page to try every call at /docs. */
 export default fp<{ version: string }>(async (app, { version }) => {
   for (const schema of sharedSchemas) app.addSchema(schema)
+  const hasAdmin = app.config.ADMIN_TOKEN !== undefined
 
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Local Send', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
       servers: [{ url: '/', description: 'This server' }],
-      tags: TAGS,
+      tags: hasAdmin ? [...TAGS, ADMIN_TAG] : TAGS,
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer', description: 'The token that create or join gave' },
           creatorCookie: { type: 'apiKey', in: 'cookie', name: 'local_send_creator', description: 'Set by create' },
-          joinerCookie: { type: 'apiKey', in: 'cookie', name: 'local_send_joiner', description: 'Set by join' }
+          joinerCookie: { type: 'apiKey', in: 'cookie', name: 'local_send_joiner', description: 'Set by join' },
+          ...(hasAdmin && { adminToken: ADMIN_TOKEN })
         }
       }
     },
@@ -60,7 +66,7 @@ export default fp<{ version: string }>(async (app, { version }) => {
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true, persistAuthorization: false, withCredentials: true, displayRequestDuration: true }
   })
   app.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, () => app.swagger())
-}, { name: 'openapi', dependencies: ['auth', 'rate-limit'] })
+}, { name: 'openapi', dependencies: ['config', 'auth', 'rate-limit'] })
 
 /** A route's schema with who may call it, and the body that its handler reads itself. */
 function documented (schema: FastifySchema, route: RouteOptions): FastifySchema {

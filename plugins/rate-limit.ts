@@ -2,6 +2,7 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import { LocalSendError } from '../lib/errors.js'
+import { areaOf } from './operator.js'
 
 /** How tightly a route is limited for callers without a token; `false`: not at all (health checks). */
 export type LimitClass = 'create' | 'join' | false
@@ -14,7 +15,7 @@ declare module 'fastify' {
 
 /**
  * Requests are counted by participant where there is a valid token, by address otherwise (an IPv6 address by its /64): a made-up
- * token must not give a stranger a count of his own.
+ * token must not give a stranger a count of his own. Who tries the operator's tokens has a count that is soon full.
  */
 export default fp(async (app) => {
   const { config } = app
@@ -31,11 +32,18 @@ export default fp(async (app) => {
     global: true,
     hook: 'onRequest',
     timeWindow: config.RATE_LIMIT_WINDOW * 1000,
-    max: (request) => request.caller === null ? config.RATE_LIMIT_ANONYMOUS : config.RATE_LIMIT_TOKEN,
-    keyGenerator: (request) => request.caller === null ? byAddress(request) : `participant ${request.caller.session.id} ${request.caller.id}`,
+    max: (request) => {
+      if (request.isOperator || request.caller !== null) return config.RATE_LIMIT_TOKEN
+      return areaOf(request) === undefined ? config.RATE_LIMIT_ANONYMOUS : config.RATE_LIMIT_OPERATOR
+    },
+    keyGenerator: (request) => {
+      if (request.caller !== null) return `participant ${request.caller.session.id} ${request.caller.id}`
+      if (areaOf(request) === undefined) return byAddress(request)
+      return request.isOperator ? 'operator' : `operator's ${byAddress(request)}`
+    },
     cache: 50_000,
     errorResponseBuilder: (_request, { ttl }) => new LocalSendError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
   })
-}, { name: 'rate-limit', dependencies: ['config', 'auth'] })
+}, { name: 'rate-limit', dependencies: ['config', 'auth', 'operator'] })
 
 const byAddress = (request: FastifyRequest): string => `address ${normalizeIP(request.ip)}`

@@ -35,7 +35,7 @@ export interface SessionsOptions {
 
 /** The sessions, and the one sweeper that ends those which have expired. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
-  const { config } = app
+  const { config, serviceEvents, draining } = app
   const store = await openStore(app)
   app.addHook('onClose', () => store.close())
   const stretching = new PasswordStretching()
@@ -43,9 +43,10 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const sessions = new Sessions({
     store,
     stretching,
+    draining,
     clock,
-    transfers: new Transfers(),
-    events: new SessionEvents(hub),
+    transfers: new Transfers(serviceEvents),
+    events: new SessionEvents(hub, serviceEvents),
     settings: {
       limits: {
         maxFileSize: config.MAX_FILE_SIZE,
@@ -68,8 +69,16 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('joins', new Joins({ sessions, store, stretching, clock }))
 
   const sweep = async (): Promise<void> => {
-    const ended = await sessions.sweep()
-    if (ended > 0) app.log.info({ ended }, 'sessions expired')
+    const begunAt = performance.now()
+    const tell = (outcome: 'completed' | 'failed'): void => { serviceEvents.tell({ type: 'sweep.ended', outcome, seconds: (performance.now() - begunAt) / SECOND }) }
+    try {
+      const ended = await sessions.sweep()
+      tell('completed')
+      if (ended > 0) app.log.info({ ended }, 'sessions expired')
+    } catch (error) {
+      tell('failed')
+      throw error
+    }
   }
   let sweeper: NodeJS.Timeout | undefined
   // First those that expired while no process was there; not before everybody has registered what is to be done then.
@@ -87,14 +96,15 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     attemptWatch.stop()
     await Promise.all([sessions.transfers.stop(), eventStreams.stop()])
   })
-}, { name: 'sessions', dependencies: ['config', 'folder'] })
+}, { name: 'sessions', dependencies: ['config', 'service-events', 'folder'] })
 
-async function openStore ({ config, folder, log }: FastifyInstance): Promise<SessionStore> {
+async function openStore ({ config, folder, log, serviceEvents }: FastifyInstance): Promise<SessionStore> {
   if (config.SESSION_STORE === 'memory') return new MemoryStore()
   const store = await EmbeddedStore.open({
     folder: join(folder.path, 'sessions'),
     secret: config.SESSION_KEY_SECRET,
-    onError: (error) => { log.error(error, 'writing a session record failed') }
+    onError: (error) => { log.error(error, 'writing a session record failed') },
+    onFailedWrite: () => { serviceEvents.tell({ type: 'store.failed', store: 'records' }) }
   })
   if (config.SESSION_KEY_SECRET === undefined) log.info('sessions end with this process: SESSION_KEY_SECRET is not set')
   if (store.unreadable > 0) log.warn({ removed: store.unreadable }, 'removed session records that cannot be read')

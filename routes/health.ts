@@ -26,8 +26,9 @@ const health: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { ver
 
   app.get('/health/ready', {
     config,
-    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes requests and its folder can be used', response: { 200: Alive, ...errors } }
+    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions and its folder can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING') } }
   }, async () => {
+    app.draining.check()
     await app.blobs.freeSpace()
     return { status: 'ok' as const }
   })

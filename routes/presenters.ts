@@ -6,7 +6,9 @@ import type { Attempt as AttemptState } from '../lib/sessions/attempts.js'
 import type { SessionEvent } from '../lib/sessions/events.js'
 import type { StartedFile, UploadProgress } from '../lib/sessions/session-events.js'
 import type { NewFile, OpenUpload, ParticipantId, SessionLimits, SessionRecord } from '../lib/sessions/session.js'
+import { isOpen } from '../lib/sessions/relayed-attempts.js'
 import { expiresAt, statusOf } from '../lib/sessions/session.js'
+import type { AdminSession } from './admin-schemas.js'
 import type { Attempt, File, Limits, SealedFile, SealedUploading, Status, Uploading } from './schemas.js'
 
 const time = (milliseconds: number): string => new Date(milliseconds).toISOString()
@@ -99,3 +101,23 @@ export function presentEvent (event: SessionEvent): Readonly<Record<string, stri
     case 'session.closed': return {}
   }
 }
+
+/** A session as its operator sees it. */
+export const presentAdminSession = (session: SessionRecord, bytes: number, transfers: number): Static<typeof AdminSession> => ({
+  session_id: session.id,
+  kind: session.kind,
+  status: statusOf(session),
+  created_at: time(session.createdAt),
+  last_used_at: time(session.lastUsedAt),
+  expires_at: time(expiresAt(session)),
+  joiners: session.joiners.length,
+  max_joiners: session.limits.maxJoiners,
+  attempts_under_way: session.pending.length + session.relayed.filter(isOpen).length,
+  wrong_codes: session.wrongCodes,
+  wrong_passwords: session.wrongPasswords,
+  max_join_attempts: session.limits.maxJoinAttempts,
+  files: session.files.length,
+  uploads: session.uploads.length,
+  bytes,
+  transfers
+})

@@ -239,7 +239,7 @@ export const errorAnswers = (...own: ErrorCode[]): Record<string, TSchema> =>
   describeErrors([...own, 'TOO_MANY_REQUESTS', 'SERVER_STOPPING', 'INTERNAL'])
 
 /** Those of a call without limits. */
-export const unlimitedErrorAnswers = (): Record<string, TSchema> => describeErrors(['SERVER_STOPPING', 'INTERNAL'])
+export const unlimitedErrorAnswers = (...own: ErrorCode[]): Record<string, TSchema> => describeErrors([...own, 'SERVER_STOPPING', 'INTERNAL'])
 
 function describeErrors (codes: readonly ErrorCode[]): Record<string, TSchema> {
   return Object.fromEntries(codes.map((code) => {

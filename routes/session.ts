@@ -18,7 +18,7 @@ const session: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Create a session',
       description: 'The answer\'s token, which is also set as a cookie, makes the caller the creator. Give the session id, the verification code and the password to whoever may join. With `"kind": "end-to-end"` the password stays with you: the participants encrypt, by a client of theirs, and the server cannot read a file.',
       body: CreateBody,
-      response: { 201: Created, ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'PASSWORD_NOT_WANTED', 'SERVER_BUSY', 'SERVER_FULL') }
+      response: { 201: Created, ...errorAnswers('INVALID_REQUEST', 'PASSWORD_INVALID', 'PASSWORD_NOT_WANTED', 'SERVER_BUSY', 'SERVER_FULL', 'SERVER_DRAINING') }
     }
   }, async (request, reply) => {
     const { kind, password, max_joiners: maxJoiners, max_downloads: maxDownloads, expires_in: seconds } = request.body

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { buildApp } from '../app.js'
 import { readConfig, VARIABLES } from '../lib/config.js'
+import { randomBytes, toHex } from '../lib/crypto/bytes.js'
 import { ERRORS } from '../lib/errors.js'
 
 /** openapi.yaml */
 export async function openapiDocument (): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'local-send-openapi-'))
-  const app = await buildApp(readConfig({ UPLOAD_FOLDER: folder }))
+  const app = await buildApp(readConfig({ UPLOAD_FOLDER: folder, ADMIN_TOKEN: toHex(randomBytes(32)) }))
   try {
     await app.ready()
     // Through JSON, as it is served: what YAML would write as an anchor stands there twice.

@@ -12,6 +12,8 @@ interface Part {
   readonly checksums: readonly Checksum[]
   /** Called when writing fails: ends the source, which may be waiting for a slow sender. */
   readonly abort: (reason: unknown) => void
+  /** Told of bytes as they are taken in. */
+  readonly count: (bytes: number) => void
   /** Told how many bytes can be read by now. */
   readonly onReadable?: ((bytes: number) => void) | undefined
 }
@@ -53,7 +55,7 @@ class Slot {
  *
  * @returns how many bytes, once all of them have been written
  */
-export async function copyPart ({ source, writer, lane, reservation, checksums, abort, onReadable }: Part): Promise<number> {
+export async function copyPart ({ source, writer, lane, reservation, checksums, abort, count, onReadable }: Part): Promise<number> {
   let slot: Slot | undefined
   let size = 0
   let written = 0
@@ -73,6 +75,7 @@ export async function copyPart ({ source, writer, lane, reservation, checksums, 
       await reservation.take(piece.length)
       if (slot?.hasRoom !== true) slot = new Slot(await lane.acquire())
       size += piece.length
+      count(piece.length)
       all = Promise.all([all, write(piece, slot)]).then(() => {})
       all.catch(abort)
       for (const checksum of checksums) checksum.update(piece)

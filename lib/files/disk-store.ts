@@ -13,18 +13,26 @@ const blobName = ({ sessionId, fileId, part }: BlobKey): string => `${sessionId}
 /** Containers as files in one folder, beside what else lies there. */
 export class DiskStore implements BlobStore {
   readonly #folder: string
+  readonly #failure: Failure
 
-  /** @param folder - exists, and is used by this process alone */
-  constructor (folder: string) {
+  /**
+   * @param folder - exists, and is used by this process alone
+   * @param onFailure - is told of every failure of the disk, a full one and a blob that is missing or cut short included
+   */
+  constructor (folder: string, onFailure = (): void => {}) {
     this.#folder = folder
+    this.#failure = (error) => {
+      onFailure()
+      return storageError(error)
+    }
   }
 
   async create (key: BlobKey): Promise<BlobWriter> {
     const path = this.#path(key)
     try {
-      return new DiskWriter(path, await open(path, 'wx', 0o600))
+      return new DiskWriter(path, await open(path, 'wx', 0o600), this.#failure)
     } catch (error) {
-      throw isErrno(error, 'EEXIST') ? new LocalSendError('FILE_EXISTS', { cause: error }) : storageError(error)
+      throw isErrno(error, 'EEXIST') ? new LocalSendError('FILE_EXISTS', { cause: error }) : this.#failure(error)
     }
   }
 
@@ -42,13 +50,13 @@ export class DiskStore implements BlobStore {
     try {
       const handle = await open(this.#path(key), 'r')
       try {
-        return new DiskReader(handle, (await handle.stat()).size)
+        return new DiskReader(handle, (await handle.stat()).size, this.#failure)
       } catch (error) {
         await handle.close()
         throw error
       }
     } catch (error) {
-      throw isErrno(error, 'ENOENT') ? new LocalSendError('CONTAINER_DAMAGED', { cause: error }) : error
+      throw this.#failure(isErrno(error, 'ENOENT') ? new LocalSendError('CONTAINER_DAMAGED', { cause: error }) : error)
     }
   }
 
@@ -63,7 +71,11 @@ export class DiskStore implements BlobStore {
   }
 
   async remove (key: BlobKey): Promise<void> {
-    await rm(this.#path(key), { force: true })
+    try {
+      await rm(this.#path(key), { force: true })
+    } catch (error) {
+      throw this.#failure(error)
+    }
   }
 
   async freeSpace (): Promise<number> {
@@ -92,6 +104,9 @@ export class DiskStore implements BlobStore {
   }
 }
 
+/** Tells of a failure. @returns what is to be thrown */
+type Failure = (error: unknown) => unknown
+
 interface Pending {
   readonly bytes: Uint8Array
   readonly resolve: () => void
@@ -102,13 +117,15 @@ interface Pending {
 class DiskWriter implements BlobWriter {
   readonly #path: string
   readonly #handle: FileHandle
+  readonly #failure: Failure
   #pending: Pending[] = []
   #writing: Promise<void> | undefined
   #closed = false
 
-  constructor (path: string, handle: FileHandle) {
+  constructor (path: string, handle: FileHandle, failure: Failure) {
     this.#path = path
     this.#handle = handle
+    this.#failure = failure
   }
 
   async write (bytes: Uint8Array): Promise<void> {
@@ -125,7 +142,8 @@ class DiskWriter implements BlobWriter {
         await writeFully(this.#handle, batch.map(({ bytes }) => bytes))
         for (const { resolve } of batch) resolve()
       } catch (error) {
-        for (const { reject } of batch) reject(storageError(error))
+        const failure = this.#failure(error)
+        for (const { reject } of batch) reject(failure)
       }
     }
     this.#writing = undefined
@@ -166,13 +184,23 @@ async function writeFully (handle: FileHandle, pieces: Uint8Array[]): Promise<vo
 class DiskReader implements BlobReader {
   readonly #handle: FileHandle
   readonly size: number
+  readonly #failure: Failure
 
-  constructor (handle: FileHandle, size: number) {
+  constructor (handle: FileHandle, size: number, failure: Failure) {
     this.#handle = handle
     this.size = size
+    this.#failure = failure
   }
 
   async read (target: Bytes, position: number): Promise<void> {
+    try {
+      await this.#fill(target, position)
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  async #fill (target: Bytes, position: number): Promise<void> {
     for (let filled = 0; filled < target.length;) {
       const { bytesRead } = await this.#handle.read(target, filled, target.length - filled, position + filled)
       if (bytesRead === 0) throw new LocalSendError('CONTAINER_DAMAGED', { cause: new Error('the blob is shorter than its record says') })

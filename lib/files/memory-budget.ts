@@ -18,6 +18,8 @@ export type Release = () => void
  * Invariant: slots lent and owned never exceed the budget.
  */
 export class MemoryBudget {
+  /** How many slots there are. */
+  readonly slots: number
   #free: number
   #lendable: number
   readonly #waiting = new Set<() => void>()
@@ -27,8 +29,19 @@ export class MemoryBudget {
    * @param slotBytes - what one chunk in flight holds: its plaintext and its ciphertext
    */
   constructor (bytes: number, slotBytes: number) {
-    this.#free = Math.max(1, Math.floor(bytes / slotBytes))
+    this.slots = Math.max(1, Math.floor(bytes / slotBytes))
+    this.#free = this.slots
     this.#lendable = Math.floor(this.#free / 2)
+  }
+
+  /** Slots that are owned or lent. */
+  get used (): number {
+    return this.slots - this.#free
+  }
+
+  /** Transfers that wait for their first slot. */
+  get waiting (): number {
+    return this.#waiting.size
   }
 
   /**

@@ -43,18 +43,18 @@ export interface Outgoing {
  * @throws LocalSendError SESSION_CLOSED, SERVER_BUSY, SERVER_STOPPING, and whatever `reserve` and the content throw
  */
 export async function sendOut ({ sessions, budget, onError }: OutgoingDependencies, { session, id }: Participant, client: AbortSignal, reserve: (session: SessionRecord) => Promise<Reserved>): Promise<Outgoing> {
-  const transfer = sessions.transfers.begin(session.id, id, client)
+  const transfer = sessions.transfers.begin('download', session.id, id, client)
   let lane: Lane | undefined
   let reserved: Reserved | undefined
   let content: Content | undefined
   let complete = false
-  const release = async (): Promise<void> => {
+  const release = async (failure?: unknown): Promise<void> => {
     await content?.pieces.return()
     lane?.close()
     try {
       if (!complete) await reserved?.giveBack()
     } finally {
-      transfer.end()
+      transfer.end(complete ? undefined : transfer.signal.aborted ? transfer.signal.reason : failure)
     }
   }
   try {
@@ -64,12 +64,12 @@ export async function sendOut ({ sessions, budget, onError }: OutgoingDependenci
     content = reserved.open(lane, transfer.signal)
     const source = await begun(content.pieces)
     transfer.signal.throwIfAborted()
-    const stream = new PacedReadable(source, content.length, transfer.signal)
+    const stream = new PacedReadable(source, content.length, transfer)
     stream.once('end', () => { complete = true })
-    stream.once('close', () => { release().catch(onError) })
+    stream.once('close', () => { release(stream.errored).catch(onError) })
     return { length: content.length, stream }
   } catch (error) {
-    await release()
+    await release(error)
     throw transfer.signal.aborted ? transfer.signal.reason : error
   }
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { Transfer } from '../sessions/transfers.js'
 
 /**
  * A stream that asks its source for the next piece only when its destination is done with the one before: a piece may then be
@@ -7,15 +8,17 @@ import { Readable } from 'node:stream'
  */
 export class PacedReadable extends Readable {
   readonly #source: AsyncIterable<Uint8Array>
+  readonly #count: (bytes: number) => void
   #rest: number
 
   /**
    * @param length - bytes that the source has; `null` if nobody knows
-   * @param signal - destroys the stream with its reason
+   * @param transfer - its signal destroys the stream with its reason; what was sent is counted
    */
-  constructor (source: AsyncIterable<Uint8Array>, length: number | null, signal: AbortSignal) {
+  constructor (source: AsyncIterable<Uint8Array>, length: number | null, { signal, count }: Pick<Transfer, 'signal' | 'count'>) {
     super({ signal })
     this.#source = source
+    this.#count = count
     this.#rest = length ?? Number.POSITIVE_INFINITY
   }
 
@@ -34,6 +37,7 @@ export class PacedReadable extends Readable {
       if (this.destroyed) return
       await written(destination, next.value)
       this.#rest -= next.value.length
+      this.#count(next.value.length)
       // Whoever knows the length may hang up now: to wait for the source's end would take the whole for a broken one.
       if (this.#rest === 0) return
     }

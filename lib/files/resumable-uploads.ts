@@ -109,7 +109,8 @@ export class ResumableUploads {
     const { session } = participant
     const turn = await turns.take(id)
     try {
-      const transfer = sessions.transfers.begin(session.id, participant.id, turn.signal)
+      const transfer = sessions.transfers.begin('upload', session.id, participant.id, turn.signal)
+      let failure: unknown
       try {
         const entry = await this.#current(participant, id)
         const offset = offsetOf(entry)
@@ -122,8 +123,11 @@ export class ResumableUploads {
         } finally {
           lane.close()
         }
+      } catch (error) {
+        failure = error
+        throw error
       } finally {
-        transfer.end()
+        transfer.end(failure)
       }
     } finally {
       turn.end()

@@ -17,6 +17,8 @@ interface Part {
   readonly checksums: readonly Checksum[]
   /** Called when sealing or writing fails: ends the source, which may be waiting for a slow sender. */
   readonly abort: (reason: unknown) => void
+  /** Told of bytes as they are taken in. */
+  readonly count: (bytes: number) => void
   /** Told how many bytes of plaintext can be read by now: whole chunks, never the last one. */
   readonly onReadable?: ((bytes: number) => void) | undefined
 }
@@ -27,7 +29,7 @@ interface Part {
  *
  * @returns bytes of the plaintext, once all of it has been written
  */
-export async function sealPart ({ source, sealer, writer, lane, reservation, checksums, abort, onReadable }: Part): Promise<number> {
+export async function sealPart ({ source, sealer, writer, lane, reservation, checksums, abort, count, onReadable }: Part): Promise<number> {
   const writes = new OrderedWrites(writer, abort)
   let size = 0
   // The sealer goes on using its header.
@@ -37,6 +39,7 @@ export async function sealPart ({ source, sealer, writer, lane, reservation, che
       await reservation.take(bytes.length)
       const release = await lane.acquire()
       size += bytes.length
+      count(bytes.length)
       // Sealing copies the bytes before it returns, so that the chunker may reuse its one buffer.
       const readable = last ? undefined : (index + 1) * sealer.chunkSize
       writes.add(sealer.seal(index, last, bytes), (sealed) => {

@@ -69,6 +69,11 @@ export class StorageQuota {
     return this.#total
   }
 
+  /** Bytes stored and reserved of one session. */
+  of (sessionId: SessionId): number {
+    return this.#sessions.get(sessionId) ?? 0
+  }
+
   #reserve (sessionId: SessionId, bytes: number): void {
     this.#checkLimits(sessionId, bytes)
     this.restore(sessionId, bytes)

@@ -2,6 +2,7 @@ import type { Bytes } from '../crypto/bytes.js'
 import { createSealer } from '../crypto/container.js'
 import type { FileRecords } from '../sessions/file-records.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { Transfer } from '../sessions/transfers.js'
 import type { BlobKey, BlobStore } from './blob-store.js'
 import type { Checksum } from './checksum.js'
 import { copyPart } from './copy-part.js'
@@ -31,8 +32,7 @@ interface PartRequest {
   readonly lane: Lane
   readonly reservation: FileReservation
   readonly checksums: readonly Checksum[]
-  readonly signal: AbortSignal
-  readonly abort: (reason: unknown) => void
+  readonly transfer: Transfer
   readonly onReadable?: ((bytes: number) => void) | undefined
 }
 
@@ -45,7 +45,8 @@ export interface StoredPart {
 }
 
 /** Stores a stream as a blob: sealed into a container of its own, under a salt of its own, unless it is sealed already. Leaves nothing behind if that fails. */
-export async function storePart ({ blobs, key, contentKey, signal, reservation, checksums, ...rest }: PartRequest): Promise<StoredPart> {
+export async function storePart ({ blobs, key, contentKey, transfer, reservation, checksums, ...rest }: PartRequest): Promise<StoredPart> {
+  const { signal, abort, count } = transfer
   const writer = await blobs.create(key)
   const undo = async (): Promise<void> => {
     reservation.cancel()
@@ -54,8 +55,8 @@ export async function storePart ({ blobs, key, contentKey, signal, reservation, 
   try {
     signal.throwIfAborted()
     const size = contentKey === null
-      ? await copyPart({ ...rest, reservation, checksums, writer })
-      : await sealPart({ ...rest, reservation, checksums, writer, sealer: await createSealer({ contentKey, fileId: key.fileId, part: key.part, writer: 'S' }) })
+      ? await copyPart({ ...rest, abort, count, reservation, checksums, writer })
+      : await sealPart({ ...rest, abort, count, reservation, checksums, writer, sealer: await createSealer({ contentKey, fileId: key.fileId, part: key.part, writer: 'S' }) })
     await writer.commit()
     return { size, undo }
   } catch (error) {

@@ -94,8 +94,7 @@ export class UploadWriter {
       key: { sessionId: session.id, fileId: upload.id, part },
       contentKey: contentKeyOf(session),
       reservation: quota.file(session.id, piece.offset),
-      signal: transfer.signal,
-      abort: transfer.abort,
+      transfer,
       // What may still prove damaged is not for others to read.
       onReadable: piece.checksum === undefined
         ? (bytes) => {

@@ -64,10 +64,10 @@ export class WholeUploads {
   async upload (participant: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
     const { sessions, quota, budget, records, files, arrivingFiles, clock } = this.#use
     const { session, role, id } = participant
-    const transfer = sessions.transfers.begin(session.id, id, client)
+    const transfer = sessions.transfers.begin('upload', session.id, id, client)
     const stored: NewFile[] = []
     const begun: FileId[] = []
-    let outcome: 'stored' | 'given-up' = 'given-up'
+    let failure: unknown
     let lane: Lane | undefined
     try {
       await sessions.stillIn(session.id, id)
@@ -81,15 +81,15 @@ export class WholeUploads {
       if (stored.length === 0) throw new LocalSendError('NO_FILE')
       transfer.signal.throwIfAborted()
       await records.add(session.id, stored)
-      outcome = 'stored'
       return stored
     } catch (error) {
+      failure = transfer.signal.aborted ? transfer.signal.reason : error
       await files.discard(session.id, stored)
-      throw transfer.signal.aborted ? transfer.signal.reason : error
+      throw failure
     } finally {
-      for (const file of begun) arrivingFiles.end(file, outcome)
+      for (const file of begun) arrivingFiles.end(file, failure === undefined ? 'stored' : 'given-up')
       lane?.close()
-      transfer.end()
+      transfer.end(failure)
     }
   }
 
@@ -115,8 +115,7 @@ export class WholeUploads {
       contentKey: contentKeyOf(session),
       reservation: quota.file(session.id),
       checksums: checksum === undefined ? [] : [checksum],
-      signal: transfer.signal,
-      abort: transfer.abort,
+      transfer,
       onReadable: (bytes) => { arrivingFiles.advance(id, bytes) },
       source,
       lane

@@ -12,6 +12,8 @@ interface Options {
   readonly secret: Bytes | undefined
   /** Is told what failed while nobody was waiting for it. */
   readonly onError: (error: unknown) => void
+  /** Is told of every write that failed, whoever waited for it. */
+  readonly onFailedWrite?: () => void
 }
 
 /** The share of a session's idle timeout by which its written moment of last use may lag. */
@@ -37,8 +39,8 @@ export class EmbeddedStore implements SessionStore {
   }
 
   /** @throws ConfigError where the folder holds records that another secret has sealed, or no readable database */
-  static async open ({ folder, secret, onError }: Options): Promise<EmbeddedStore> {
-    const { database, records, unreadable } = await RecordDatabase.open(folder, secret)
+  static async open ({ folder, secret, onError, onFailedWrite }: Options): Promise<EmbeddedStore> {
+    const { database, records, unreadable } = await RecordDatabase.open(folder, secret, onFailedWrite)
     const store = new EmbeddedStore(database, unreadable, onError)
     for (const record of records) store.#keep(withoutUndecided(record), record)
     return store

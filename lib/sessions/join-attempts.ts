@@ -9,10 +9,19 @@ import type { JoinId } from '../ids.js'
 import { dropEnded, isOpen } from './relayed-attempts.js'
 import { ATTEMPT_LIFETIME, failures, isLocked, type Changed, type Confirmations, type Joiner, type ParticipantId, type PendingAttempt, type RelayedAttempt, type SessionRecord } from './session.js'
 
-/** The same change, and whether it is the one that locked the session. */
-export const noticingLock = <Outcome>(change: (record: SessionRecord) => Changed<Outcome>) => (before: SessionRecord): Changed<{ readonly outcome: Outcome, readonly locks: boolean }> => {
+/** What a change came to, for those who have to tell of it. */
+export interface Noticed<Outcome> {
+  readonly outcome: Outcome
+  /** As it is after the change. */
+  readonly session: SessionRecord
+  /** Whether it is this change that locked the session. */
+  readonly locks: boolean
+}
+
+/** The same change, with what there is to tell of it. */
+export const noticing = <Outcome>(change: (record: SessionRecord) => Changed<Outcome>) => (before: SessionRecord): Changed<Noticed<Outcome>> => {
   const { record, outcome } = change(before)
-  return { record, outcome: { outcome, locks: isLocked(record) && !isLocked(before) } }
+  return { record, outcome: { outcome, session: record, locks: isLocked(record) && !isLocked(before) } }
 }
 
 /** Gives back the attempts that ended without a confirmation: without one, nothing was guessed. */

@@ -4,10 +4,9 @@ import { responderHandshake, responderShare, type SessionKind } from '../crypto/
 import { isLocalSendError, LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newJoinId } from '../new-ids.js'
-import type { JoinRefusal } from './events.js'
 import type { PasswordStretching } from './password-stretching.js'
 import * as state from './join-attempts.js'
-import { refusalOf } from './join-refusal.js'
+import { tellRefusal } from './join-refusal.js'
 import { secretsOf, type SessionRecord, type SessionSecrets } from './session.js'
 import type { Sessions } from './sessions.js'
 import type { SessionStore } from './store.js'
@@ -118,10 +117,9 @@ export class Joins {
     const codeMatches = await codesMatch(code, session.verificationCode)
     const joinId = newJoinId()
     const request = { id: joinId, codeMatches, tokenHash, takesShare, now: this.#clock() }
-    const { outcome, locks } = await this.#sessions.change(id, state.noticingLock((record) => state.reserveAttempt(record, request)))
-    if (outcome.result === 'wrong-code') this.#tellFailure(id, null, 'code', locks)
-    if (outcome.result !== 'reserved') throw refusalOf(outcome.result)
-    this.#sessions.events.joinRequested(id, joinId)
+    const { outcome, ...noticed } = await this.#sessions.change(id, state.noticing((record) => state.reserveAttempt(record, request)))
+    if (outcome.result !== 'reserved') throw tellRefusal(this.#sessions.events, outcome.result, noticed)
+    this.#sessions.events.joinRequested(noticed.session, joinId)
     try {
       return await run({ session, joinId, firstShare: outcome.firstShare })
     } catch (error) {
@@ -138,27 +136,23 @@ export class Joins {
 
   /** Counts a guess that was wrong. */
   async #fail (id: SessionId, joinId: JoinId): Promise<void> {
-    const { locks } = await this.#sessions.change(id, state.noticingLock((record) => state.failAttempt(record, joinId)))
-    this.#tellFailure(id, joinId, 'password', locks)
+    const { session, locks } = await this.#sessions.change(id, state.noticing((record) => state.failAttempt(record, joinId)))
+    this.#sessions.events.joinRefused(session, joinId, 'password')
+    if (locks) this.#sessions.events.locked(session)
   }
 
   async #giveBack (id: SessionId, joinId: JoinId, error: unknown): Promise<void> {
-    await this.#sessions.change(id, (record) => state.giveBackAttempt(record, joinId))
+    const { session } = await this.#sessions.change(id, state.noticing((record) => state.giveBackAttempt(record, joinId)))
     // Of an attempt that found no place, those who listen have been told.
-    if (!isLocalSendError(error, 'SESSION_FULL')) this.#sessions.events.joinRefused(id, joinId, 'given-up')
-  }
-
-  #tellFailure (id: SessionId, joinId: JoinId | null, reason: JoinRefusal, locks: boolean): void {
-    this.#sessions.events.joinRefused(id, joinId, reason)
-    if (locks) this.#sessions.events.locked(id)
+    if (!isLocalSendError(error, 'SESSION_FULL')) this.#sessions.events.joinRefused(session, joinId, 'given-up')
   }
 
   async #admit (id: SessionId, joinId: JoinId): Promise<SessionRecord> {
     const { events } = this.#sessions
-    const outcome = await this.#sessions.change(id, (record) => state.admitJoiner(record, joinId, this.#clock()))
-    if (outcome === 'joined') events.joined(id, joinId)
+    const { outcome, session: changed } = await this.#sessions.change(id, state.noticing((record) => state.admitJoiner(record, joinId, this.#clock())))
+    if (outcome === 'joined') events.joined(changed, joinId)
     if (outcome === 'full') {
-      events.joinRefused(id, joinId, 'full')
+      events.joinRefused(changed, joinId, 'full')
       throw new LocalSendError('SESSION_FULL')
     }
     const session = await this.#sessions.find(id)

@@ -43,23 +43,25 @@ const OPTIONS = { keyEncoding: 'utf8', valueEncoding: 'view', compression: false
 export class RecordDatabase {
   readonly #level: Level
   readonly #secret: Bytes | undefined
+  readonly #onFailedWrite: () => void
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
   #closed = false
 
-  private constructor (level: Level, secret: Bytes | undefined) {
+  private constructor (level: Level, secret: Bytes | undefined, onFailedWrite: () => void) {
     this.#level = level
     this.#secret = secret
+    this.#onFailedWrite = onFailedWrite
   }
 
   /**
    * Opens the database, creating it where necessary. Single records that cannot be read are removed, and counted.
    * @throws ConfigError where it holds records that another secret has sealed, or cannot be read at all
    */
-  static async open (folder: string, secret: Bytes | undefined): Promise<Opened> {
+  static async open (folder: string, secret: Bytes | undefined, onFailedWrite = (): void => {}): Promise<Opened> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const level: Level = new ClassicLevel(folder, OPTIONS)
-    const database = new RecordDatabase(level, secret)
+    const database = new RecordDatabase(level, secret, onFailedWrite)
     try {
       await level.open()
       await database.#checkSecret(folder)
@@ -144,6 +146,7 @@ export class RecordDatabase {
         await this.#level.batch(batch.flatMap(({ operations }) => operations), { sync: batch.some(({ sync }) => sync) })
         for (const { resolve } of batch) resolve()
       } catch (error) {
+        this.#onFailedWrite()
         await this.#reopen()
         for (const { reject } of batch) reject(error)
       }

@@ -2,8 +2,8 @@ import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newJoinId } from '../new-ids.js'
-import { noticingLock, relayAttempt } from './join-attempts.js'
-import { refusalOf } from './join-refusal.js'
+import { noticing, relayAttempt } from './join-attempts.js'
+import { tellRefusal } from './join-refusal.js'
 import * as state from './relayed-attempts.js'
 import type { RelayOutcome } from './relayed-attempts.js'
 import type { Acceptance, Changed, SessionRecord } from './session.js'
@@ -40,11 +40,9 @@ export class Relay {
     if (session.kind !== 'end-to-end') throw new LocalSendError('WRONG_KIND')
     const { token, hash: tokenHash } = await newToken()
     const request = { id: newJoinId(), codeMatches: await codesMatch(code, session.verificationCode), tokenHash, now: this.#clock() }
-    const { outcome, locks } = await this.#sessions.change(id, noticingLock((record) => relayAttempt(record, request, joinerShare)))
-    if (outcome === 'wrong-code') events.joinRefused(id, null, 'code')
-    if (locks) events.locked(id)
-    if (outcome !== 'reserved') throw refusalOf(outcome)
-    events.joinRequested(id, request.id)
+    const { outcome, ...noticed } = await this.#sessions.change(id, noticing((record) => relayAttempt(record, request, joinerShare)))
+    if (outcome !== 'reserved') throw tellRefusal(events, outcome, noticed)
+    events.joinRequested(noticed.session, request.id)
     return { joinId: request.id, token }
   }
 
@@ -72,10 +70,10 @@ export class Relay {
    */
   async accept (id: SessionId, joinId: JoinId, acceptance: Acceptance): Promise<void> {
     const { events } = this.#sessions
-    const outcome = await this.#sessions.change(id, inEndToEnd((record) => state.acceptRelayed(record, joinId, acceptance, this.#clock())))
-    if (outcome === 'full') events.joinRefused(id, joinId, 'full')
+    const { outcome, session } = await this.#sessions.change(id, noticing(inEndToEnd((record) => state.acceptRelayed(record, joinId, acceptance, this.#clock()))))
+    if (outcome === 'full') events.joinRefused(session, joinId, 'full')
     done(outcome)
-    events.joined(id, joinId)
+    events.joined(session, joinId)
   }
 
   /**
@@ -83,10 +81,10 @@ export class Relay {
    * @throws LocalSendError WRONG_KIND, ATTEMPT_NOT_FOUND, ATTEMPT_ENDED, SESSION_CLOSED
    */
   async reject (id: SessionId, joinId: JoinId): Promise<void> {
-    const { outcome, locks } = await this.#sessions.change(id, noticingLock(inEndToEnd((record) => state.rejectRelayed(record, joinId, this.#clock()))))
+    const { outcome, session, locks } = await this.#sessions.change(id, noticing(inEndToEnd((record) => state.rejectRelayed(record, joinId, this.#clock()))))
     done(outcome)
-    this.#sessions.events.joinRefused(id, joinId, 'rejected')
-    if (locks) this.#sessions.events.locked(id)
+    this.#sessions.events.joinRefused(session, joinId, 'rejected')
+    if (locks) this.#sessions.events.locked(session)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FileId, JoinId, SessionId } from '../ids.js'
+import type { EndReason, RefusalReason, ServiceEvents } from '../service-events.js'
 import type { EventHub, JoinRefusal, SessionEvent } from './events.js'
-import type { NewFile, OpenUpload, ParticipantId, Role } from './session.js'
+import { failures, type NewFile, type OpenUpload, type ParticipantId, type Role, type SessionRecord } from './session.js'
 
 /** Milliseconds between two events of one upload's progress. */
 const PROGRESS_INTERVAL = 500
@@ -21,20 +22,27 @@ interface Window {
   latest: UploadProgress | undefined
 }
 
-/** What the services tell those who listen to a session; what they do never depends on whether anybody does. */
+/** What the services tell those who listen to a session, and those who watch the service; what they do never depends on whether anybody does. */
 export class SessionEvents {
   readonly #hub: EventHub
+  readonly #service: ServiceEvents
   readonly #interval: number
   readonly #windows = new Map<FileId, Window>()
 
   /** @param interval - milliseconds between two events of one upload's progress */
-  constructor (hub: EventHub, interval = PROGRESS_INTERVAL) {
+  constructor (hub: EventHub, service: ServiceEvents, interval = PROGRESS_INTERVAL) {
     this.#hub = hub
+    this.#service = service
     this.#interval = interval
   }
 
-  joinRequested (session: SessionId, joinId: JoinId): void {
-    this.#publish(session, { type: 'join.requested', joinId })
+  created (session: SessionRecord): void {
+    this.#service.tell({ type: 'session.created', ...named(session) })
+  }
+
+  joinRequested (session: SessionRecord, joinId: JoinId): void {
+    this.#service.tell({ type: 'join.started', ...named(session), joinId })
+    this.#publish(session.id, { type: 'join.requested', joinId })
   }
 
   /** @param step - of the creator, or of the joiner */
@@ -42,25 +50,45 @@ export class SessionEvents {
     this.#publish(session, { type: `join.${step}`, joinId })
   }
 
-  joined (session: SessionId, joinId: JoinId): void {
-    this.#publish(session, { type: 'join.joined', joinId })
+  joined (session: SessionRecord, joinId: JoinId): void {
+    this.#service.tell({ type: 'join.succeeded', ...named(session), joinId })
+    this.#publish(session.id, { type: 'join.joined', joinId })
   }
 
   /** @param joinId - `null` where a wrong code never made it an attempt */
-  joinRefused (session: SessionId, joinId: JoinId | null, reason: JoinRefusal): void {
-    this.#publish(session, { type: 'join.refused', joinId, reason })
+  joinRefused (session: SessionRecord, joinId: JoinId | null, reason: JoinRefusal): void {
+    this.#service.tell({ type: 'join.refused', ...named(session), ...attempts(session), joinId, reason })
+    this.#publish(session.id, { type: 'join.refused', joinId, reason })
   }
 
-  locked (session: SessionId): void {
-    this.#publish(session, { type: 'session.locked' })
+  /** Somebody who was refused whatever he said; participants need not know. */
+  turnedAway (session: SessionRecord, reason: Exclude<RefusalReason, JoinRefusal | 'unknown-session'> | 'full'): void {
+    this.#service.tell({ type: 'join.refused', ...named(session), ...attempts(session), joinId: null, reason })
   }
 
-  left (session: SessionId, participant: ParticipantId): void {
-    this.#publish(session, { type: 'participant.left', participant })
+  /** Somebody asked for a session that there is not. */
+  notFound (sessionId: SessionId): void {
+    this.#service.tell({ type: 'join.refused', sessionId, joinId: null, reason: 'unknown-session' })
   }
 
-  closed (session: SessionId): void {
-    this.#publish(session, { type: 'session.closed' })
+  locked (session: SessionRecord): void {
+    this.#service.tell({ type: 'session.locked', ...named(session), ...attempts(session) })
+    this.#publish(session.id, { type: 'session.locked' })
+  }
+
+  unlocked (session: SessionRecord): void {
+    this.#service.tell({ type: 'session.unlocked', ...named(session) })
+  }
+
+  left (session: SessionRecord, participant: ParticipantId): void {
+    this.#service.tell({ type: 'participant.left', ...named(session), participant })
+    this.#publish(session.id, { type: 'participant.left', participant })
+  }
+
+  /** @param now - milliseconds since the epoch */
+  ended (session: SessionRecord, reason: EndReason, now: number): void {
+    this.#service.tell({ type: 'session.ended', ...named(session), reason, seconds: (now - session.createdAt) / 1000 })
+    this.#publish(session.id, { type: 'session.closed' })
   }
 
   fileStarted (session: SessionId, { id: fileId, name: filename, size, uploadedBy }: StartedFile): void {
@@ -108,3 +136,7 @@ export class SessionEvents {
     this.#hub.publish(session, event)
   }
 }
+
+const named = ({ id, kind }: SessionRecord) => ({ sessionId: id, kind })
+
+const attempts = (session: SessionRecord) => ({ failedAttempts: failures(session), maxAttempts: session.limits.maxJoinAttempts })

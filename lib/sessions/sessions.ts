@@ -2,11 +2,13 @@ import type { Bytes } from '../crypto/bytes.js'
 import { newContentKey } from '../crypto/keys.js'
 import { preparePassword } from '../crypto/password.js'
 import { passwordElement, responderShare, type SessionKind } from '../crypto/spake2.js'
+import type { Draining } from '../draining.js'
 import { LocalSendError } from '../errors.js'
 import type { JoinId, SessionId } from '../ids.js'
 import { newSessionId } from '../new-ids.js'
+import type { EndReason } from '../service-events.js'
 import type { PasswordStretching } from './password-stretching.js'
-import { attemptsWithToken, leave, unlock } from './join-attempts.js'
+import { attemptsWithToken, leave, noticing, unlock } from './join-attempts.js'
 import type { SessionEvents } from './session-events.js'
 import * as state from './session.js'
 import type { Changed, ParticipantId, Role, SessionLimits, SessionRecord, SessionSecrets } from './session.js'
@@ -52,6 +54,7 @@ interface Dependencies {
   readonly transfers: Transfers
   readonly events: SessionEvents
   readonly stretching: PasswordStretching
+  readonly draining: Draining
   readonly settings: SessionSettings
   /** Milliseconds since the epoch. */
   readonly clock?: () => number
@@ -73,17 +76,19 @@ export class Sessions {
   readonly transfers: Transfers
   readonly events: SessionEvents
   readonly #store: SessionStore
+  readonly #draining: Draining
   readonly #settings: SessionSettings
   readonly #clock: () => number
   readonly #stretching: PasswordStretching
   readonly #endListeners: EndListener[] = []
   readonly #sweepListeners: SweepListener[] = []
 
-  constructor ({ store, transfers, events, stretching, settings, clock = Date.now }: Dependencies) {
+  constructor ({ store, transfers, events, stretching, draining, settings, clock = Date.now }: Dependencies) {
     this.#store = store
     this.transfers = transfers
     this.events = events
     this.#stretching = stretching
+    this.#draining = draining
     this.#settings = settings
     this.#clock = clock
   }
@@ -100,7 +105,7 @@ export class Sessions {
 
   /**
    * Creates a managed session.
-   * @throws LocalSendError PASSWORD_INVALID, INVALID_REQUEST (more joiners than allowed), SERVER_BUSY, SERVER_FULL
+   * @throws LocalSendError PASSWORD_INVALID, INVALID_REQUEST (more joiners than allowed), SERVER_BUSY, SERVER_FULL, SERVER_DRAINING
    */
   async createManaged (password: string, options: CreateOptions, signal: AbortSignal): Promise<ManagedCreated> {
     preparePassword(password)
@@ -116,7 +121,7 @@ export class Sessions {
 
   /**
    * Creates an end-to-end session, of which the server knows no secret.
-   * @throws LocalSendError INVALID_REQUEST (more joiners than allowed), SERVER_FULL
+   * @throws LocalSendError INVALID_REQUEST (more joiners than allowed), SERVER_FULL, SERVER_DRAINING
    */
   async createEndToEnd (options: CreateOptions): Promise<Created> {
     this.#checkOptions(options)
@@ -127,6 +132,7 @@ export class Sessions {
   }
 
   #checkOptions ({ maxJoiners = 1 }: CreateOptions): void {
+    this.#draining.check()
     const most = this.#settings.maxJoiners
     if (maxJoiners > most) throw new LocalSendError('INVALID_REQUEST', { detail: `max_joiners may be at most ${most} on this server.` })
   }
@@ -137,7 +143,9 @@ export class Sessions {
     const session = this.#newRecord(id, kind, options, token, secrets)
     const added = await this.#store.add(session, this.#settings.maxSessions)
     if (added === 'full') throw new LocalSendError('SERVER_FULL', { retryAfter: 60 })
-    return added === 'added' ? { session, token: token.token } : undefined
+    if (added === 'taken') return undefined
+    this.events.created(session)
+    return { session, token: token.token }
   }
 
   #newRecord (id: SessionId, kind: SessionKind, options: CreateOptions, token: IssuedToken, secrets: SessionSecrets | null): SessionRecord {
@@ -177,7 +185,10 @@ export class Sessions {
    */
   async toJoin (id: SessionId): Promise<SessionRecord> {
     const session = await this.find(id)
-    if (session === undefined) throw new LocalSendError('SESSION_NOT_FOUND')
+    if (session === undefined) {
+      this.events.notFound(id)
+      throw new LocalSendError('SESSION_NOT_FOUND')
+    }
     return session
   }
 
@@ -216,27 +227,32 @@ export class Sessions {
    */
   async unlock (id: SessionId): Promise<string> {
     const code = newVerificationCode()
-    const outcome = await this.change(id, (record) => unlock(record, code))
+    const { outcome, session } = await this.change(id, noticing((record) => unlock(record, code)))
     if (outcome === 'locked') throw new LocalSendError('SESSION_LOCKED')
+    this.events.unlocked(session)
     return code
   }
 
   /** Takes a participant's token away and aborts what was under way with it. */
   async leave (id: SessionId, participant: ParticipantId): Promise<void> {
-    await this.change(id, (record) => leave(record, participant))
-    this.events.left(id, participant)
+    const { session } = await this.change(id, noticing((record) => leave(record, participant)))
+    this.events.left(session, participant)
     this.transfers.abort(id, participant)
   }
 
-  /** Ends a session: its key goes first, then whatever is under way, then its files. Ending it twice does nothing. */
-  async close (id: SessionId): Promise<void> {
+  /**
+   * Ends a session: its key goes first, then whatever is under way, then its files. Ending it twice does nothing.
+   * @returns whether there was one
+   */
+  async close (id: SessionId, reason: EndReason = 'closed'): Promise<boolean> {
     const session = await this.#store.delete(id)
-    if (session === undefined) return
+    if (session === undefined) return false
     session.secrets?.contentKey.fill(0)
     session.secrets?.element.w.fill(0)
     this.transfers.abort(id)
-    this.events.closed(id)
+    this.events.ended(session, reason, this.#clock())
     await Promise.all(this.#endListeners.map((listener) => listener(session)))
+    return true
   }
 
   /**
@@ -247,7 +263,7 @@ export class Sessions {
     const now = this.#clock()
     for (const id of new Set(this.transfers.sessions())) await this.#store.touch(id, now)
     const expired = await this.#store.expired(now)
-    await Promise.all(expired.map((id) => this.close(id)))
+    await Promise.all(expired.map((id) => this.close(id, 'expired')))
     for (const listener of this.#sweepListeners) await listener(now)
     return expired.length
   }
@@ -259,7 +275,7 @@ export class Sessions {
 
   /** Ends the sessions that end with this process. */
   async closeAll (): Promise<void> {
-    await Promise.all((await this.#store.volatileIds()).map((id) => this.close(id)))
+    await Promise.all((await this.#store.volatileIds()).map((id) => this.close(id, 'stopped')))
   }
 
   /**

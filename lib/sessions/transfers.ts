@@ -1,5 +1,6 @@
-import { LocalSendError } from '../errors.js'
+import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
 import type { SessionId } from '../ids.js'
+import type { Direction, ServiceEvents, TransferOutcome } from '../service-events.js'
 import type { ParticipantId } from './session.js'
 
 /** One upload or download under way. */
@@ -8,36 +9,56 @@ export interface Transfer {
   readonly signal: AbortSignal
   /** Ends the transfer early; the first reason counts. */
   readonly abort: (reason: unknown) => void
-  /** To be called on every path when the transfer has released all it held. */
-  readonly end: () => void
+  /** Counts bytes that have come or gone. */
+  readonly count: (bytes: number) => void
+  /** To be called on every path when the transfer has released all it held, with what ended it unless it came to its end. */
+  readonly end: (failure?: unknown) => void
 }
 
 interface Running extends Transfer {
+  readonly direction: Direction
   readonly sessionId: SessionId
   readonly participantId: ParticipantId
 }
+
+/** What ends a transfer that nothing is wrong with. */
+const INTERRUPTIONS: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UPLOAD_LOCKED', 'SESSION_CLOSED', 'SERVER_STOPPING']
 
 /** The transfers of this process: what keeps a session alive, and what its end has to stop. */
 export class Transfers {
   readonly #running = new Set<Running>()
   readonly #idle = new Set<() => void>()
+  readonly #service: ServiceEvents
+  readonly #moved = { upload: 0, download: 0 }
   #stopping = false
+
+  constructor (service: ServiceEvents) {
+    this.#service = service
+  }
 
   /**
    * Registers a transfer.
    * @param client - fires when the client has gone
    * @throws LocalSendError SERVER_STOPPING
    */
-  begin (sessionId: SessionId, participantId: ParticipantId, client: AbortSignal): Transfer {
+  begin (direction: Direction, sessionId: SessionId, participantId: ParticipantId, client: AbortSignal): Transfer {
     if (this.#stopping) throw new LocalSendError('SERVER_STOPPING', { retryAfter: 5 })
     const controller = new AbortController()
+    const begunAt = performance.now()
+    let moved = 0
     const running: Running = {
+      direction,
       sessionId,
       participantId,
       signal: AbortSignal.any([controller.signal, client]),
       abort: (reason) => { controller.abort(reason) },
-      end: () => {
-        this.#running.delete(running)
+      count: (bytes) => {
+        moved += bytes
+        this.#moved[direction] += bytes
+      },
+      end: (failure) => {
+        if (!this.#running.delete(running)) return
+        this.#service.tell({ type: 'transfer.ended', direction, outcome: outcomeOf(failure), bytes: moved, seconds: (performance.now() - begunAt) / 1000 })
         if (this.#running.size === 0) for (const idle of this.#idle) idle()
       }
     }
@@ -54,6 +75,16 @@ export class Transfers {
     return this.#running.size
   }
 
+  /** Transfers under way, in one direction or of one session. */
+  active ({ direction, sessionId }: { readonly direction?: Direction, readonly sessionId?: SessionId }): number {
+    return [...this.#running].filter((transfer) => (direction ?? transfer.direction) === transfer.direction && (sessionId ?? transfer.sessionId) === transfer.sessionId).length
+  }
+
+  /** Bytes that have come, or gone, since the start: of a managed session the plaintext, of an end-to-end one what is stored. */
+  moved (direction: Direction): number {
+    return this.#moved[direction]
+  }
+
   /** Aborts the transfers of a session, or only those of one of its participants. */
   abort (sessionId: SessionId, participantId?: ParticipantId): void {
     for (const transfer of this.#running) {
@@ -68,4 +99,9 @@ export class Transfers {
     for (const transfer of this.#running) transfer.abort(new LocalSendError('SERVER_STOPPING', { retryAfter: 5 }))
     if (this.#running.size > 0) await new Promise<void>((resolve) => { this.#idle.add(resolve) })
   }
+}
+
+function outcomeOf (failure: unknown): TransferOutcome {
+  if (failure === undefined) return 'completed'
+  return INTERRUPTIONS.some((code) => isLocalSendError(failure, code)) ? 'interrupted' : 'failed'
 }

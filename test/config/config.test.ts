@@ -8,7 +8,7 @@ const GIB = 2 ** 30
 type Name = keyof typeof VARIABLES
 
 /** The value of one variable where nothing else is set. */
-const read = (name: Name, value: string): unknown => readConfig({ [name]: value })[name]
+const read = (name: Name, value: string): unknown => readConfig({ ...(value !== '' && TOGETHER[name]), [name]: value })[name]
 
 const COUNTS = { good: { 1: 1, ' 25 ': 25, '0012': 12, 9007199254740991: Number.MAX_SAFE_INTEGER }, bad: ['0', '-1', '1.5', '1e3', '0x10', 'ten', '9007199254740993', '99999999999999999', '٣', '1 2', '∞'] }
 const SECONDS = { good: { 1: 1, 315360000: 315_360_000 }, bad: [...COUNTS.bad, '315360001', '60s'] }
@@ -39,6 +39,27 @@ const SECRETS = {
     '0'.repeat(64), 'password'.repeat(6), 'A'.repeat(64),
     'correct horse battery staple and three more words', `0x${HEX}`, HEX.replaceAll(/(..)(?=.)/g, '$1:'), ' ', `${HEX}=`, 'ü'.repeat(64)
   ]
+}
+
+const TOKENS = {
+  good: { [HEX]: HEX, ' abcdefghijklmnopqrstuvwx\n': 'abcdefghijklmnopqrstuvwx', 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=': 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
+  bad: ['abcdefghijklmnopqrstuvw', 'a'.repeat(64), 'abc'.repeat(20), 'correct horse battery staple and more', 'abcdefghijklmnopqrstuvwxü', 'abcdefghijklmn:opqrstuvwxyz', '=abcdefghijklmnopqrstuvwxyz', ' ']
+}
+const WEBHOOK_SECRETS = {
+  good: {
+    'whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=': BYTES,
+    ' AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 ': BYTES,
+    AAECAwQFBgcICQoLDA0ODxAREhMUFRYX: BYTES.subarray(0, 24),
+    // What looks like hex is base64 to every receiver.
+    [HEX]: Uint8Array.from(Buffer.from(HEX, 'base64'))
+  },
+  bad: ['AAECAwQFBgcICQoLDA0ODxAREhMUFRY=', 'A'.repeat(64), `${HEX}${HEX}`, 'whsec_', 'secret_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX', 'correct horse battery staple', ' ']
+}
+
+/** What has to be set together. */
+const TOGETHER: Partial<Record<Name, Partial<Record<Name, string>>>> = {
+  WEBHOOK_URL: { WEBHOOK_SECRET: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
+  WEBHOOK_SECRET: { WEBHOOK_URL: 'https://example.org/' }
 }
 
 const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, bad: string[] }> = {
@@ -100,7 +121,25 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
   RATE_LIMIT_CREATE: { fallback: 20, ...COUNTS },
   RATE_LIMIT_JOIN: { fallback: 30, ...COUNTS },
   RATE_LIMIT_ANONYMOUS: { fallback: 300, ...COUNTS },
-  RATE_LIMIT_TOKEN: { fallback: 12_000, ...COUNTS }
+  RATE_LIMIT_TOKEN: { fallback: 12_000, ...COUNTS },
+  ADMIN_TOKEN: { fallback: undefined, ...TOKENS },
+  RATE_LIMIT_OPERATOR: { fallback: 10, ...COUNTS },
+  METRICS_TOKEN: { fallback: undefined, ...TOKENS },
+  METRICS_PORT: { fallback: undefined, good: { 0: 0, 9464: 9464 }, bad: ['65536', '-1', 'http'] },
+  METRICS_HOST: { fallback: '127.0.0.1', good: { '0.0.0.0': '0.0.0.0', ' ::1 ': '::1' }, bad: [' '] },
+  WEBHOOK_URL: {
+    fallback: undefined,
+    good: {
+      'https://example.org/hook?key=1': 'https://example.org/hook?key=1',
+      ' https://example.org ': 'https://example.org/',
+      'http://localhost:8080/': 'http://localhost:8080/',
+      'http://127.0.0.1:9/x': 'http://127.0.0.1:9/x',
+      'http://[::1]/': 'http://[::1]/'
+    },
+    bad: ['http://example.org/', 'http://10.0.0.1/', 'http://127.0.0.1.example.org/', 'http://localhost.example.org/', 'https://user:pass@example.org/', 'https://user@example.org/', 'ftp://example.org/', 'example.org/hook', '//example.org', 'file:///etc/passwd', ' ']
+  },
+  WEBHOOK_SECRET: { fallback: undefined, ...WEBHOOK_SECRETS },
+  WEBHOOK_EVENTS: { fallback: ['join.refused', 'session.locked'], good: { 'session.created, drain.began': ['session.created', 'drain.began'], ',': [] }, bad: ['locked', 'session.*', 'join.refused;session.locked', 'sweep.ended'] }
 }
 
 t.test('the table of this test has every variable', (t) => {
@@ -122,13 +161,15 @@ for (const [name, { fallback, good, bad }] of Object.entries(TABLE) as Array<[Na
 }
 
 t.test('no message repeats a secret', (t) => {
-  for (const value of SECRETS.bad.filter((value) => value.trim() !== '')) {
+  const secrets = { SESSION_KEY_SECRET: SECRETS.bad, ADMIN_TOKEN: TOKENS.bad, METRICS_TOKEN: TOKENS.bad, WEBHOOK_SECRET: WEBHOOK_SECRETS.bad, WEBHOOK_URL: TABLE.WEBHOOK_URL.bad }
+  const cases = Object.entries(secrets).flatMap(([name, values]) => values.filter((value) => value.trim() !== '' && value !== 'whsec_').map((value) => [name, value] as const))
+  for (const [name, value] of cases) {
     try {
-      readConfig({ SESSION_KEY_SECRET: value })
+      readConfig({ ...TOGETHER[name as Name], [name]: value })
       t.fail('it was accepted')
     } catch (error) {
       const told = inspect(error, { depth: 10 })
-      t.match(told, 'SESSION_KEY_SECRET')
+      t.match(told, name)
       t.notOk(told.includes(value) || told.includes(value.slice(0, 12)), value)
     }
   }
@@ -138,6 +179,13 @@ t.test('no message repeats a secret', (t) => {
 t.test('what is derived from another variable', (t) => {
   t.equal(readConfig({ MAX_FILE_SIZE: '2MiB' }).MAX_SESSION_SIZE, 20 * MIB)
   t.equal(readConfig({ MAX_FILE_SIZE: '2MiB', MAX_SESSION_SIZE: '3MiB' }).MAX_SESSION_SIZE, 3 * MIB)
+  t.end()
+})
+
+t.test('what belongs together, and what does not', (t) => {
+  t.throws(() => readConfig({ WEBHOOK_URL: 'https://example.org/' }), { message: /^WEBHOOK_SECRET must be set where WEBHOOK_URL is: / })
+  t.throws(() => readConfig({ WEBHOOK_SECRET: HEX }), { message: /^WEBHOOK_URL must be set where WEBHOOK_SECRET is\./ })
+  t.throws(() => readConfig({ ADMIN_TOKEN: HEX, METRICS_TOKEN: HEX }), { message: /^METRICS_TOKEN must differ from ADMIN_TOKEN: / })
   t.end()
 })
 

@@ -10,8 +10,8 @@ import { startServer } from '../helpers/server.js'
  * kind of access that is not in the table, fails: a new route cannot be forgotten.
  */
 
-type Access = 'anyone' | 'attempt' | 'attempt-or-creator' | 'participant' | 'creator'
-type Who = 'nobody' | 'stranger' | 'pending' | 'joiner' | 'creator'
+type Access = 'anyone' | 'attempt' | 'attempt-or-creator' | 'participant' | 'creator' | 'admin'
+type Who = 'nobody' | 'stranger' | 'pending' | 'joiner' | 'creator' | 'operator'
 
 interface Operation {
   readonly method: string
@@ -27,11 +27,14 @@ interface Target {
 }
 
 const REFUSED: Record<Exclude<Access, 'anyone'>, Partial<Record<Who, string>>> = {
-  attempt: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT', creator: '403 NOT_YOUR_ATTEMPT' },
-  'attempt-or-creator': { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT' },
-  participant: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING' },
-  creator: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING', joiner: '403 CREATOR_ONLY' }
+  attempt: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', operator: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT', creator: '403 NOT_YOUR_ATTEMPT' },
+  'attempt-or-creator': { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', operator: '401 UNAUTHORIZED', joiner: '403 NOT_YOUR_ATTEMPT' },
+  participant: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', operator: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING' },
+  creator: { nobody: '401 UNAUTHORIZED', stranger: '401 UNAUTHORIZED', operator: '401 UNAUTHORIZED', pending: '401 JOIN_PENDING', joiner: '403 CREATOR_ONLY' },
+  admin: { nobody: '401 OPERATOR_ONLY', stranger: '401 OPERATOR_ONLY', pending: '401 OPERATOR_ONLY', joiner: '401 OPERATOR_ONLY', creator: '401 OPERATOR_ONLY' }
 }
+
+const ADMIN_TOKEN = 'abcdefghijklmnopqrstuvwxyz'
 
 const share = toHex(joinerShare(passwordElement(new Uint8Array(32).fill(7))).share)
 
@@ -82,7 +85,12 @@ const REQUESTS: Record<string, Request> = {
   receivedFile: { allowed: 204, byOther: true },
   receivedFiles: { allowed: 204, byOther: true, request: ({ fileId }) => ({ body: { file_ids: [fileId] } }) },
   leave: { allowed: 204 },
-  close: { allowed: 200 }
+  close: { allowed: 200 },
+  adminSessions: { allowed: 200 },
+  adminClose: { allowed: 204 },
+  adminTotals: { allowed: 200 },
+  adminDrain: { allowed: 200 },
+  adminResume: { allowed: 200 }
 }
 
 const METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete'] as const
@@ -101,7 +109,7 @@ async function operationsOf (origin: string): Promise<Operation[]> {
 
 function accessOf (security: Array<Record<string, string[]>>): Access {
   const schemes = security.flatMap((scheme) => Object.keys(scheme)).sort().join()
-  const known: Record<string, Access> = { '': 'anyone', token: 'attempt', 'creatorCookie,token': 'creator', 'creatorCookie,joinerCookie,token': 'participant' }
+  const known: Record<string, Access> = { '': 'anyone', adminToken: 'admin', token: 'attempt', 'creatorCookie,token': 'creator', 'creatorCookie,joinerCookie,token': 'participant' }
   const access = known[schemes]
   if (access === undefined) throw new Error(`unknown access: ${schemes}`)
   return access
@@ -140,7 +148,7 @@ async function beginJoin (session: TestSession): Promise<{ joinId: string, token
 }
 
 t.test('every operation, by everyone', async (t) => {
-  const { origin } = await startServer(t, { MAX_JOIN_ATTEMPTS: '10' })
+  const { app, origin } = await startServer(t, { MAX_JOIN_ATTEMPTS: '10', ADMIN_TOKEN, RATE_LIMIT_OPERATOR: '1000' })
   const operations = await operationsOf(origin)
   t.same(operations.map(({ operationId }) => operationId).sort(), Object.keys(REQUESTS).sort(), 'the table knows every operation')
   const stranger = (await createSession(origin)).token
@@ -148,7 +156,9 @@ t.test('every operation, by everyone', async (t) => {
   for (const operation of operations) {
     const { session, joiner, pending } = await populate(origin, operation.operationId)
     const { byOther, attempt, allowed = 0 } = REQUESTS[operation.operationId] ?? {}
-    const tokens: Record<Who, string | undefined> = { nobody: undefined, stranger, pending: pending.token, joiner, creator: session.token }
+    const others: Record<Exclude<Who, 'operator'>, string | undefined> = { nobody: undefined, stranger, pending: pending.token, joiner, creator: session.token }
+    // Whoever may end the session comes last.
+    const tokens = operation.access === 'admin' ? { ...others, operator: ADMIN_TOKEN } : { operator: ADMIN_TOKEN, ...others }
     for (const [who, token] of Object.entries(tokens) as Array<[Who, string | undefined]>) {
       const ofJoiner = (who === 'joiner') !== (byOther === true)
       const { file_id: fileId } = attempt !== undefined ? { file_id: '' } : await uploadFile(session, ofJoiner ? joiner : session.token, randomContent(10))
@@ -158,6 +168,7 @@ t.test('every operation, by everyone', async (t) => {
       const got = await send(origin, operation, { session, joinId: pending.joinId, fileId }, token)
       t.equal(got === '401 JOIN_REFUSED' ? '401' : got, expected, `${operation.operationId} by ${who}`)
     }
+    app.draining.turn(false)
   }
 })
 

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { Draining } from '../../lib/draining.js'
 import { newFileId, newJoinId, newSessionId } from '../../lib/new-ids.js'
+import { ServiceEvents } from '../../lib/service-events.js'
 import { EventStreams } from '../../lib/sessions/event-streams.js'
 import type { SessionEvent } from '../../lib/sessions/events.js'
 import { MemoryEventHub } from '../../lib/sessions/memory-event-hub.js'
@@ -127,7 +129,7 @@ t.test('progress is published now and then, and at last as it is', async (t) => 
     for (const offset of [1, 2, 3]) events.fileProgress(session, { id, offset, size: null })
     return id
   }
-  const seldom = new SessionEvents(hub, HOUR)
+  const seldom = new SessionEvents(hub, new ServiceEvents(), HOUR)
   const first = report(seldom)
   report(seldom)
   t.same(offsets(), [1, 1], 'each upload for itself')
@@ -135,7 +137,7 @@ t.test('progress is published now and then, and at last as it is', async (t) => 
   seldom.fileProgress(session, { id: first, offset: 9, size: null })
   t.same(offsets(), [1, 1, 9], 'what was held back is gone with the upload')
 
-  const often = new SessionEvents(hub, 1)
+  const often = new SessionEvents(hub, new ServiceEvents(), 1)
   const id = report(often)
   while (!offsets().includes(3)) await delay(1)
   t.same(offsets(), [1, 1, 9, 1, 3], 'the latest follows')
@@ -150,12 +152,13 @@ t.test('progress is published now and then, and at last as it is', async (t) => 
 
 async function setUpStreams () {
   const hub = new MemoryEventHub()
+  const service = new ServiceEvents()
   const store = new MemoryStore()
   const joiner = newJoiner()
   const record = newRecord({ joiners: [joiner] })
   await store.add(record, 10)
   const settings = { limits: LIMITS, maxJoiners: 1, maxSessions: 10, idleTimeout: HOUR, maxAge: DAY }
-  const sessions = new Sessions({ store, transfers: new Transfers(), events: new SessionEvents(hub), stretching: new PasswordStretching(), settings, clock: () => NOW })
+  const sessions = new Sessions({ store, transfers: new Transfers(service), events: new SessionEvents(hub, service), stretching: new PasswordStretching(), draining: new Draining(service), settings, clock: () => NOW })
   return { hub, sessions, id: record.id, joiner: joiner.id, streams: new EventStreams(sessions, hub) }
 }
 

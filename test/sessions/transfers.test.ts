@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { newJoinId, newSessionId } from '../../lib/new-ids.js'
+import { ServiceEvents } from '../../lib/service-events.js'
 import { Transfers } from '../../lib/sessions/transfers.js'
 
 const nobody = new AbortController().signal
@@ -9,12 +10,12 @@ t.test('abort ends the transfers of a session, or of one participant of it, and 
   const [session, other] = [newSessionId(), newSessionId()]
   const joiner = newJoinId()
   const setUp = () => {
-    const transfers = new Transfers()
+    const transfers = new Transfers(new ServiceEvents())
     const begun = {
-      creator: transfers.begin(session, 'creator', nobody),
-      joiner: transfers.begin(session, joiner, nobody),
-      secondOfJoiner: transfers.begin(session, joiner, nobody),
-      creatorElsewhere: transfers.begin(other, 'creator', nobody)
+      creator: transfers.begin('upload', session, 'creator', nobody),
+      joiner: transfers.begin('upload', session, joiner, nobody),
+      secondOfJoiner: transfers.begin('upload', session, joiner, nobody),
+      creatorElsewhere: transfers.begin('upload', other, 'creator', nobody)
     }
     return { transfers, aborted: () => Object.entries(begun).filter(([, { signal }]) => signal.aborted).map(([name]) => name), begun }
   }
@@ -36,25 +37,25 @@ t.test('abort ends the transfers of a session, or of one participant of it, and 
 t.test('whatever ends a transfer, the first reason counts', (t) => {
   const id = newSessionId()
   const client = new AbortController()
-  const transfers = new Transfers()
-  const transfer = transfers.begin(id, 'creator', client.signal)
+  const transfers = new Transfers(new ServiceEvents())
+  const transfer = transfers.begin('upload', id, 'creator', client.signal)
   transfer.abort(new Error('the disk failed'))
   transfers.abort(id)
   client.abort(new Error('the client went'))
   t.match(transfer.signal.reason, { message: 'the disk failed' })
 
-  const left = transfers.begin(id, 'creator', client.signal)
+  const left = transfers.begin('upload', id, 'creator', client.signal)
   t.ok(left.signal.aborted, 'a client that had gone before')
   t.match(left.signal.reason, { message: 'the client went' })
   t.end()
 })
 
 t.test('a transfer counts until it has ended, once', (t) => {
-  const transfers = new Transfers()
+  const transfers = new Transfers(new ServiceEvents())
   const [first, second] = [newSessionId(), newSessionId()]
-  const transfer = transfers.begin(first, 'creator', nobody)
-  transfers.begin(first, 'creator', nobody)
-  transfers.begin(second, 'creator', nobody)
+  const transfer = transfers.begin('upload', first, 'creator', nobody)
+  transfers.begin('upload', first, 'creator', nobody)
+  transfers.begin('upload', second, 'creator', nobody)
   t.same([...transfers.sessions()], [first, first, second])
   transfer.end()
   transfer.end()
@@ -64,12 +65,12 @@ t.test('a transfer counts until it has ended, once', (t) => {
 })
 
 t.test('stop refuses new transfers, aborts the others and waits until all have cleaned up', async (t) => {
-  const transfers = new Transfers()
-  const begun = [transfers.begin(newSessionId(), 'creator', nobody), transfers.begin(newSessionId(), 'creator', nobody)]
+  const transfers = new Transfers(new ServiceEvents())
+  const begun = [transfers.begin('upload', newSessionId(), 'creator', nobody), transfers.begin('upload', newSessionId(), 'creator', nobody)]
   let stopped = 0
   const stopping = [transfers.stop(), transfers.stop()].map((stop) => stop.then(() => { stopped += 1 }))
   for (const { signal } of begun) t.match(signal.reason, { code: 'SERVER_STOPPING', retryAfter: 5 })
-  t.throws(() => transfers.begin(newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING', retryAfter: 5 })
+  t.throws(() => transfers.begin('upload', newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING', retryAfter: 5 })
   for (const { end } of begun) {
     await turn()
     t.equal(stopped, 0)
@@ -81,7 +82,7 @@ t.test('stop refuses new transfers, aborts the others and waits until all have c
 })
 
 t.test('stop with nothing under way', async (t) => {
-  const transfers = new Transfers()
+  const transfers = new Transfers(new ServiceEvents())
   await transfers.stop()
-  t.throws(() => transfers.begin(newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING' })
+  t.throws(() => transfers.begin('upload', newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING' })
 })

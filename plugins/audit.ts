@@ -1,0 +1,24 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { isReported, reportOf } from '../lib/reports.js'
+
+/**
+ * One line of the log for each thing that an operator may have to account for, with `audit: true`: whose request it was, by
+ * address and request id, and nothing secret. What no request caused, such as an expiry, has neither.
+ */
+export default fp((app) => {
+  const requests = new AsyncLocalStorage<FastifyRequest>()
+  // Once the body has been read: what its arrival calls back does not belong to the request.
+  app.addHook('preHandler', (request, _reply, done) => { requests.run(request, done) })
+  // A refusal comes before that.
+  app.addHook('preParsing', (request, _reply, payload, done) => { requests.run(request, () => { done(null, payload) }) })
+
+  app.serviceEvents.listen((event) => {
+    if (!isReported(event)) return
+    const request = requests.getStore()
+    const from = request === undefined ? {} : { address: request.ip }
+    ;(request?.log ?? app.log).info({ audit: true, event: event.type, ...reportOf(event), ...from }, event.type)
+  })
+  return Promise.resolve()
+}, { name: 'audit', dependencies: ['service-events'] })
