@@ -6,6 +6,12 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { Agent, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
 
+/** What fetch and node:https have been told to believe. */
+const trusted: string[] = []
+
+/** All of it, for what is given its authorities by hand. */
+export const authorities = (): string[] => [...trusted]
+
 export interface TestCertificate {
   readonly certFile: string
   readonly keyFile: string
@@ -23,10 +29,8 @@ export async function createCertificate (folder: string): Promise<TestCertificat
   return { certFile, keyFile, cert: await readFile(certFile, 'utf8') }
 }
 
-const trusted: string[] = []
-
 /** Has `fetch` and node:https of this process believe a certificate, besides those that it believed before in this way. */
-export function trust (t: Test, { cert }: TestCertificate): void {
+export function trust (t: Test, cert: string): void {
   const before = getGlobalDispatcher()
   trusted.push(cert)
   const agent = new Agent({ connect: { ca: [...trusted] } })

@@ -23,7 +23,7 @@ async function fingerprintAt (origin: string): Promise<string> {
 t.test('HTTPS without a proxy', async (t) => {
   if (!await needs(t, 'openssl')) return
   const certificate = await createCertificate(await temporaryFolder(t))
-  trust(t, certificate)
+  trust(t, certificate.cert)
   const { origin } = await startServer(t, { TLS_CERT_FILE: certificate.certFile, TLS_KEY_FILE: certificate.keyFile })
   t.match(origin, /^https:/)
   const session = await createSession(origin)
@@ -43,7 +43,7 @@ t.test('HTTPS without a proxy', async (t) => {
 t.test('a server that has its host to itself says so by HSTS', async (t) => {
   if (!await needs(t, 'openssl')) return
   const certificate = await createCertificate(await temporaryFolder(t))
-  trust(t, certificate)
+  trust(t, certificate.cert)
   const { origin } = await startServer(t, { TLS_CERT_FILE: certificate.certFile, TLS_KEY_FILE: certificate.keyFile, PUBLIC_URL: 'https://files.example.org' })
   t.equal((await call(`${origin}/health`)).headers.get('strict-transport-security'), 'max-age=31536000')
 })
