@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { connect } from 'node:http2'
-import { request, type RequestOptions } from 'node:https'
+import { request } from 'node:https'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -115,8 +115,8 @@ function openPutOverHttp2 (session: TestSession, url: string): OpenUpload {
   return { write: (bytes) => stream.write(bytes), end: (bytes) => stream.end(bytes), status }
 }
 
-function post (url: string, options: RequestOptions, body: string): ClientRequest {
-  return request(url, { ...options, method: 'POST', agent: false, ca: authorities(), headers: { 'content-type': 'application/json', ...options.headers } }).end(body)
+function post (url: string, { localAddress, headers }: { readonly localAddress: string, readonly headers: Record<string, string> }, body: string): ClientRequest {
+  return request(url, { method: 'POST', localAddress, agent: false, ca: authorities(), headers: { 'content-type': 'application/json', ...headers } }).end(body)
 }
 
 async function statusOf (outgoing: ClientRequest): Promise<number> {

@@ -29,7 +29,7 @@ export async function restartUnderLoad (t: Test, { clients, size, piece, restart
   let server = await spawnServer(t, environment)
   const origin = await through(t, server.origin)
   const content = randomContent(size)
-  let acknowledged = 0
+  const progress = { acknowledged: 0 }
   const uploads = Array.from({ length: clients }, async () => {
     const session = await createSession(origin)
     const joiner = await joinSession(session)
@@ -39,7 +39,7 @@ export async function restartUnderLoad (t: Test, { clients, size, piece, restart
       const answer = await sendPiece(url, session.token, offset, content.slice(offset, offset + piece)).catch(() => undefined)
       if (answer?.status === 204) {
         offset = Number(answer.headers.get('upload-offset'))
-        acknowledged += piece
+        progress.acknowledged += piece
       } else {
         breaks += 1
         const stands = await insist(() => offsetOf(url, session.token))
@@ -58,8 +58,7 @@ export async function restartUnderLoad (t: Test, { clients, size, piece, restart
 
   for (let i = 1; i <= restarts; i++) {
     // In the middle of it, wherever the clients are then.
-    const mark = clients * size * i / (restarts + 1)
-    while (acknowledged < mark) await delay(2)
+    while (progress.acknowledged < clients * size * i / (restarts + 1)) await delay(2)
     server.child.kill('SIGTERM')
     t.equal(await server.exit, 0)
     server = await spawnServer(t, environment)
