@@ -1,9 +1,12 @@
+import type { Server } from 'node:http'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import { openCertificate } from './lib/certificate-files.js'
 import type { Config } from './lib/config.js'
 import { version } from './lib/version.js'
 import auditPlugin from './plugins/audit.js'
 import authPlugin from './plugins/auth.js'
+import certificatePlugin from './plugins/certificate.js'
 import configPlugin from './plugins/config.js'
 import connectionPlugin from './plugins/connection.js'
 import errorsPlugin from './plugins/errors.js'
@@ -22,6 +25,7 @@ import webhookPlugin from './plugins/webhook.js'
 import adminRoutes from './routes/admin.js'
 import archiveRoutes from './routes/archive.js'
 import attemptsRoutes from './routes/attempts.js'
+import { withoutBasePath } from './routes/base-path.js'
 import eventsRoutes from './routes/events.js'
 import filesRoutes from './routes/files.js'
 import healthRoutes from './routes/health.js'
@@ -40,17 +44,26 @@ export interface AppOptions extends SessionsOptions {
   readonly logger?: FastifyServerOptions['logger']
   /** Milliseconds between the signs of life of an event stream; tests cannot wait so long. */
   readonly heartbeat?: number
+  /** Milliseconds between two looks for a renewed certificate. */
+  readonly certificateInterval?: number
 }
 
 /** Builds the application: plugins, then routes. It does not listen. */
-export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
-  const app = Fastify({
+export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, certificateInterval, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
+  const tls = await openCertificate(config)
+  const app = Fastify<Server>({
     logger,
+    // HTTP/1.1 there, too: every transfer has a connection, and with it a flow control, of its own.
+    ...(tls !== undefined && { https: tls.certificate }),
     bodyLimit: BODY_LIMIT,
     // Later than a body counts as stalled: whoever sends one that stalls is still there to be told.
     connectionTimeout: 2 * config.IDLE_TIMEOUT * 1000 + 5000,
     trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
-    rewriteUrl: applyMethodOverride,
+    rewriteUrl (request) {
+      const url = withoutBasePath(request.url ?? '/', config.BASE_PATH)
+      applyMethodOverride(request, url)
+      return url
+    },
     genReqId: () => crypto.randomUUID(),
     // The connection plugin says it in the catalogue's words.
     return503OnClosing: false
@@ -63,6 +76,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(webhookPlugin)
   await app.register(auditPlugin)
   await app.register(connectionPlugin)
+  if (tls !== undefined) await app.register(certificatePlugin, { files: tls.files, interval: certificateInterval })
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
   await app.register(folderPlugin)

@@ -4,7 +4,7 @@ import { buildApp } from './app.js'
 import { ConfigError, readConfig, type Config } from './lib/config.js'
 import { FolderInUseError } from './lib/files/folder-lock.js'
 
-/** Milliseconds that closing may take before the process ends all the same. */
+/** Milliseconds that closing may take behind SHUTDOWN_GRACE, before the process ends all the same. */
 const CLOSE_DELAY = 10_000
 /** At level trace, @fastify/multipart logs the headers of every upload, and Fastify the bytes of a request that is not HTTP. */
 const REDACTED = ['busboyOptions.headers', 'err.rawPacket']
@@ -28,9 +28,9 @@ async function serve (config: Config): Promise<void> {
     await app.close()
     throw error
   }
-  closeWithGrace({ delay: CLOSE_DELAY, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: config.SHUTDOWN_GRACE * 1000 + CLOSE_DELAY, logger: app.log }, async ({ signal, err }) => {
     if (err !== undefined) app.log.error({ err }, 'stopping after an error that nobody handled')
-    else app.log.info({ signal }, 'stopping')
+    else app.log.info({ signal }, 'stopping; a second signal stops at once')
     await app.close()
   })
 }

@@ -21,6 +21,10 @@ export interface LocalSend {
   put (file: TestFile): Promise<Stored>
   /** Uploads by tus, which tells no SHA-256. */
   tusUpload (file: TestFile): Promise<Stored>
+  /** Where {@link LocalSend.put} sends a file. */
+  readonly putTarget: Target
+  /** The id in an answer to an upload; the server's SHA-256 must be the file's. */
+  fileIdIn (answer: string, file: TestFile): string
   /** Where a file of the session can be downloaded. */
   downloadTarget (fileId: string): Target
   /** @returns seconds */
@@ -44,11 +48,14 @@ export async function startLocalSend (folder: string): Promise<LocalSend> {
   const session = `${server.origin}/api/session/${textAt(create, 'session_id')}`
   const headers = { authorization: `Bearer ${textAt(create, 'token')}` }
   const downloadTarget = (fileId: string): Target => ({ url: `${session}/download/${fileId}`, headers })
+  const putTarget: Target = { url: `${session}/files/bench.bin`, headers }
   return {
     server,
     downloadTarget,
+    putTarget,
+    fileIdIn: (answer, file) => stored({ seconds: 0, answer }, file).fileId,
     upload: async (file) => stored(await upload({ url: `${session}/upload`, headers }, file), file),
-    put: async (file) => stored(await put({ url: `${session}/files/bench.bin`, headers }, file), file),
+    put: async (file) => stored(await put(putTarget, file), file),
     async tusUpload (file) {
       const { seconds, url } = await tusUpload({ url: `${session}/uploads`, headers }, file)
       return { seconds, fileId: basename(new URL(url).pathname) }

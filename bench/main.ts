@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e]`: measures Local Send beside what one would write, or run,
+ * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e] [proxy]`: measures Local Send beside what one would write, or run,
  * without it. Linux only, since CPU time and memory come out of /proc. The tables go to the standard output, the progress to the
  * standard error.
  */
@@ -14,6 +14,7 @@ import { describeMachine, thisMachine } from './machine.js'
 import { benchEndToEnd } from './end-to-end.js'
 import { benchMemory } from './memory.js'
 import { NGINX } from './nginx.js'
+import { benchProxy } from './proxy.js'
 import { benchRange } from './range.js'
 import { benchRaw } from './raw.js'
 import { formatSize, toMarkdown, type Report } from './table.js'
@@ -22,14 +23,15 @@ import { createTestFile, type TestFile } from './test-file.js'
 import { benchTus } from './tus.js'
 import { benchUpload } from './upload.js'
 
-const BENCHES = new Map<string, (task: Task) => Promise<Report>>([
+const BENCHES = new Map<string, (task: Task) => Promise<Report | readonly Report[]>>([
   ['upload', benchUpload],
   ['raw', benchRaw],
   ['tus', benchTus],
   ['download', benchDownload],
   ['range', benchRange],
   ['memory', benchMemory],
-  ['e2e', benchEndToEnd]
+  ['e2e', benchEndToEnd],
+  ['proxy', benchProxy]
 ])
 
 /** Room that a benchmark takes at most, as multiples of the size: all test files, and what a server stores of them. */
@@ -44,7 +46,8 @@ Runs the benchmarks named, all of them unless any is.
   --json FILE   writes all figures there
   --help        shows this text
 
-The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole.
+The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole;
+proxy needs nginx, openssl and curl.
 `
 
 interface Options {
@@ -112,9 +115,9 @@ async function run ({ names, size, runs, json }: Options): Promise<void> {
   const figures: Record<string, unknown> = {}
   for (const [name, bench] of BENCHES) {
     if (!names.includes(name)) continue
-    const report = await bench({ folder, testFile, size, runs })
-    process.stdout.write(`${toMarkdown(report)}\n`)
-    figures[name] = report.figures
+    const reports = [await bench({ folder, testFile, size, runs })].flat()
+    for (const report of reports) process.stdout.write(`${toMarkdown(report)}\n`)
+    figures[name] = reports.length === 1 ? reports[0]?.figures : reports.map((report) => report.figures)
   }
   if (json !== undefined) await writeFile(json, `${JSON.stringify({ machine, size, runs, ...figures }, undefined, 2)}\n`)
 }

@@ -1,5 +1,6 @@
 import { access, constants, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeNginxConfiguration } from '../test/helpers/nginx.js'
 import { freePort, startSilentServer, type Server } from './process.js'
 
 /** Where Debian's package puts it. */
@@ -26,6 +27,18 @@ export async function startNginx (folder: string, root: string): Promise<Server>
   const path = join(folder, 'nginx.conf')
   await writeFile(path, configuration(port, root))
   return await startSilentServer({ name: 'nginx', command: NGINX, args: ['-p', folder, '-c', path, '-e', 'stderr'], cwd: folder, env: {} }, port)
+}
+
+/**
+ * Starts nginx as the current user, in front of a server, as deploy/nginx sets it up.
+ *
+ * @param folder - for its configuration and what it writes meanwhile
+ * @returns the server, and the file with the certificate that it shows
+ */
+export async function startNginxProxy (folder: string, upstream: string): Promise<{ server: Server, certFile: string }> {
+  const { path, port } = await writeNginxConfiguration(folder, upstream)
+  const server = await startSilentServer({ name: 'nginx', command: NGINX, args: ['-p', folder, '-c', path, '-e', 'stderr'], cwd: folder, env: {} }, port)
+  return { server: { ...server, origin: `https://127.0.0.1:${port}` }, certFile: join(folder, 'cert.pem') }
 }
 
 /** One process, whose CPU time and memory are all there is; the paths that are not absolute start at the folder given by `-p`. */

@@ -47,6 +47,27 @@ export function parseOrigins (input: string): readonly string[] {
   })
 }
 
+/** An address that people open, without a slash at the end: `https://files.example.org/send`. */
+export function parsePublicUrl (input: string): string {
+  const url = input.trim().replace(/\/$/, '')
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  // Spelled as browsers spell it, or it would never equal what they send.
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || !isPath(url.slice(parsed.origin.length)) || !url.startsWith(parsed.origin)) {
+    throw new TypeError(`must be an address such as https://files.example.org or https://example.org/send, not "${input}"`)
+  }
+  return url
+}
+
+/** A path without a slash at the end: `/send`; `/` is none. */
+export function parseBasePath (input: string): string {
+  const path = input.trim().replace(/\/$/, '')
+  if (!isPath(path)) throw new TypeError(`must be a path such as /send, not "${input}"`)
+  return path
+}
+
+/** Of names that are spelled in one way only: a proxy and this server must not read them differently. */
+const isPath = (text: string): boolean => /^(?:\/[\w-][\w.~-]*)*$/.test(text)
+
 const TOKEN = '[a-z0-9][a-z0-9!#$&^_.+-]*'
 const MEDIA_TYPE = new RegExp(`^${TOKEN}/(?:\\*|${TOKEN})$`)
 

@@ -4,14 +4,16 @@
  */
 
 import { cleanEnv, EnvMissingError, makeValidator, type CleanedEnv } from 'envalid'
-import { parseAddressRanges, parseChoices, parseExtensions, parseMediaTypes, parseOrigins, parseSecret, parseSize, parseToken, parseWebhookSecret, parseWebhookUrl, parseWholeNumber } from './config-values.js'
+import { parseAddressRanges, parseBasePath, parseChoices, parseExtensions, parseMediaTypes, parseOrigins, parsePublicUrl, parseSecret, parseSize, parseToken, parseWebhookSecret, parseWebhookUrl, parseWholeNumber } from './config-values.js'
 import type { Bytes } from './crypto/bytes.js'
 import { MAX_PLAINTEXT } from './crypto/container.js'
 import { REPORTED, type ReportedType } from './reports.js'
+import { findUnsafe } from './unsafe-settings.js'
 
 const size = makeValidator<number>(parseSize)
 const count = makeValidator<number>((input) => parseWholeNumber(input, 1))
 const seconds = makeValidator<number>((input) => parseWholeNumber(input, 1, 315_360_000))
+const grace = makeValidator<number>((input) => parseWholeNumber(input, 0, 86_400))
 const port = makeValidator<number>((input) => parseWholeNumber(input, 0, 65535))
 const text = makeValidator<string>((input) => {
   if (input.trim() === '') throw new TypeError('must not be empty')
@@ -21,6 +23,8 @@ const mediaTypes = makeValidator<readonly string[]>(parseMediaTypes)
 const extensions = makeValidator<readonly string[]>(parseExtensions)
 const origins = makeValidator<readonly string[]>(parseOrigins)
 const addresses = makeValidator<readonly string[]>(parseAddressRanges)
+const publicUrl = makeValidator<string>(parsePublicUrl)
+const basePath = makeValidator<string>(parseBasePath)
 const secret = makeValidator<Bytes>(parseSecret)
 const token = makeValidator<string>(parseToken)
 const webhookUrl = makeValidator<string>(parseWebhookUrl)
@@ -38,8 +42,14 @@ const MIB = 2 ** 20
 export const VARIABLES = {
   HOST: text({ default: '127.0.0.1', desc: 'Address to listen on; 0.0.0.0 for all' }),
   PORT: port({ default: 5000, desc: 'Port to listen on; 0 picks a free one' }),
-  NODE_ENV: oneOf('development', 'production', 'test')({ default: 'development', desc: 'development, production or test' }),
+  NODE_ENV: oneOf('development', 'production', 'test')({ default: 'development', desc: 'development, production (refuses unsafe settings) or test' }),
   LOG_LEVEL: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')({ default: 'info', desc: 'fatal, error, warn, info, debug, trace or silent' }),
+
+  PUBLIC_URL: publicUrl({ default: undefined, desc: 'Where people reach the server, with the path if it has one: https://files.example.org; as requests say unless set' }),
+  BASE_PATH: basePath({ default: undefined, desc: 'Path before all of this server\'s own, whether a proxy takes it away or not: /send; that of PUBLIC_URL unless set' }),
+  TLS_CERT_FILE: text({ default: undefined, desc: 'Certificate with its chain, PEM, for HTTPS without a proxy; a renewed one is taken without a restart' }),
+  TLS_KEY_FILE: text({ default: undefined, desc: 'Private key of that certificate, PEM' }),
+  SHUTDOWN_GRACE: grace({ default: 30, desc: 'Seconds that transfers under way have left when the server is told to stop' }),
 
   MAX_FILE_SIZE: size({ default: 104_857_600, desc: 'Largest file; bytes, or a number with a unit: 500MB, 10GiB' }),
   MAX_SESSION_SIZE: size({ default: undefined, desc: 'All files of one session together; ten times MAX_FILE_SIZE unless set' }),
@@ -82,9 +92,11 @@ export const VARIABLES = {
 type Environment = CleanedEnv<typeof VARIABLES>
 
 /** The settings of one server: the variables, with the derived defaults filled in. */
-export type Config = Readonly<Omit<Environment, 'MAX_SESSION_SIZE' | 'MAX_STORAGE'>> & {
+export type Config = Readonly<Omit<Environment, 'MAX_SESSION_SIZE' | 'MAX_STORAGE' | 'BASE_PATH'>> & {
   readonly MAX_SESSION_SIZE: number
   readonly MAX_STORAGE: number
+  /** Without a slash at its end; empty where the server has all of its host. */
+  readonly BASE_PATH: string
 }
 
 /** A setting that cannot be used. Its message is one sentence that names the variable. */
@@ -104,15 +116,23 @@ export function readConfig (env: Readonly<Record<string, string | undefined>>): 
   const config = {
     ...parsed,
     MAX_SESSION_SIZE: parsed.MAX_SESSION_SIZE ?? parsed.MAX_FILE_SIZE * 10,
-    MAX_STORAGE: parsed.MAX_STORAGE ?? Number.POSITIVE_INFINITY
+    MAX_STORAGE: parsed.MAX_STORAGE ?? Number.POSITIVE_INFINITY,
+    BASE_PATH: parsed.BASE_PATH ?? pathOf(parsed.PUBLIC_URL)
   }
   if (config.MAX_FILE_SIZE > MAX_PLAINTEXT) throw new ConfigError('MAX_FILE_SIZE must be at most 1TiB: an encrypted file holds no more.')
   if (config.ADMIN_TOKEN !== undefined && config.ADMIN_TOKEN === config.METRICS_TOKEN) throw new ConfigError('METRICS_TOKEN must differ from ADMIN_TOKEN: whoever reads metrics is not to close sessions.')
   if (config.WEBHOOK_URL !== undefined && config.WEBHOOK_SECRET === undefined) throw new ConfigError('WEBHOOK_SECRET must be set where WEBHOOK_URL is: the receiver has to know who posts.')
   if (config.WEBHOOK_URL === undefined && config.WEBHOOK_SECRET !== undefined) throw new ConfigError('WEBHOOK_URL must be set where WEBHOOK_SECRET is.')
   if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
+  if (config.TLS_CERT_FILE !== undefined && config.TLS_KEY_FILE === undefined) throw new ConfigError('TLS_CERT_FILE must be set together with TLS_KEY_FILE.')
+  if (config.TLS_KEY_FILE !== undefined && config.TLS_CERT_FILE === undefined) throw new ConfigError('TLS_KEY_FILE must be set together with TLS_CERT_FILE.')
+  if (config.PUBLIC_URL !== undefined && config.BASE_PATH !== pathOf(config.PUBLIC_URL)) throw new ConfigError('BASE_PATH must be the path of PUBLIC_URL.')
+  const unsafe = config.NODE_ENV === 'production' ? findUnsafe(config) : undefined
+  if (unsafe !== undefined) throw new ConfigError(unsafe)
   return config
 }
+
+const pathOf = (url: string | undefined): string => url === undefined ? '' : new URL(url).pathname.replace(/\/$/, '')
 
 function refuse (errors: Readonly<Partial<Record<string, Error>>>): void {
   for (const [name, error] of Object.entries(errors)) {

@@ -101,11 +101,15 @@ function sessionIdOf (request: FastifyRequest): SessionId | undefined {
   return isSessionId(id) ? id : undefined
 }
 
-const ownOrigin = (request: FastifyRequest): string => `${request.protocol}://${request.host}`
+/** Where PUBLIC_URL is set, no header has a say in it. */
+const ownOrigin = ({ server, protocol, host }: FastifyRequest): string => {
+  const { PUBLIC_URL: url } = server.config
+  return url === undefined ? `${protocol}://${host}` : new URL(url).origin
+}
 
 const cookieOptions = (request: FastifyRequest, sessionId: SessionId) => ({
-  path: `/api/session/${sessionId}`,
+  path: `${request.server.config.BASE_PATH}/api/session/${sessionId}`,
   httpOnly: true,
   sameSite: 'strict',
-  secure: request.protocol === 'https'
+  secure: ownOrigin(request).startsWith('https:')
 } as const)

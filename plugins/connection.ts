@@ -3,6 +3,10 @@ import type { FastifyRequest } from 'fastify'
 import { LocalSendError } from '../lib/errors.js'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered while the server is stopping, too. */
+    whileStopping?: boolean
+  }
   interface FastifyRequest {
     /** Fires when the client has gone before it had the whole answer, or sends too little of a body that the handler reads itself. */
     readonly clientSignal: AbortSignal
@@ -36,7 +40,13 @@ export default fp((app) => {
       if (!reply.raw.writableFinished) controller.abort(new LocalSendError('UPLOAD_INCOMPLETE'))
     })
     void reply.header('x-request-id', request.id)
-    done(stopping ? new LocalSendError('SERVER_STOPPING', { retryAfter: 5 }) : undefined)
+    if (!stopping || request.routeOptions.config.whileStopping === true) {
+      done()
+      return
+    }
+    // The next request, on a new connection, may find the next process.
+    void reply.header('connection', 'close')
+    done(new LocalSendError('SERVER_STOPPING', { retryAfter: 5 }))
   })
   return Promise.resolve()
 }, { name: 'connection', dependencies: ['config'] })

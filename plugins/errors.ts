@@ -29,12 +29,15 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_NOT_FOUND: 'NOT_FOUND'
 }
 
+/** Refusals of a server that is healthy and does not want to. */
+const INTENDED: readonly ErrorCode[] = ['SERVER_STOPPING', 'SERVER_DRAINING']
+
 /** One form for all errors, from one catalogue (lib/errors.ts). What is not in it is logged and answered as INTERNAL. */
 export default fp((app) => {
   app.decorateReply('errorCode', null)
   app.setErrorHandler((error, request, reply) => {
     const known = toCatalogue(error)
-    if (known.statusCode >= 500) request.log.error({ err: error }, known.message)
+    if (known.statusCode >= 500 && !INTENDED.includes(known.code)) request.log.error({ err: error }, known.message)
     else request.log.debug({ err: error }, known.message)
     return send(reply, known)
   })

@@ -19,7 +19,7 @@ export default fp<{ version: string }>(async (app, { version }) => {
   measureRequests(registry, app)
 
   if (port === undefined) {
-    app.get('/metrics', { config: { access: 'metrics' }, schema: { hide: true } }, async (_request, reply) =>
+    app.get('/metrics', { config: { access: 'metrics', whileStopping: true }, schema: { hide: true } }, async (_request, reply) =>
       await reply.type(registry.contentType).send(await registry.metrics()))
     return
   }

@@ -38,6 +38,7 @@ const OPENED_BY: Readonly<Record<Access, ReadonlyArray<Record<string, string[]>>
 
 /** The OpenAPI document, made from the routes' schemas, at /openapi.json, and a page to try every call at /docs. */
 export default fp<{ version: string }>(async (app, { version }) => {
+  const { BASE_PATH, PUBLIC_URL } = app.config
   for (const schema of sharedSchemas) app.addSchema(schema)
   const hasAdmin = app.config.ADMIN_TOKEN !== undefined
 
@@ -45,7 +46,10 @@ export default fp<{ version: string }>(async (app, { version }) => {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Local Send', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
-      servers: [{ url: '/', description: 'This server' }],
+      servers: [
+        { url: BASE_PATH === '' ? '/' : BASE_PATH, description: 'This server' },
+        ...PUBLIC_URL === undefined ? [] : [{ url: PUBLIC_URL, description: 'Where people reach it' }]
+      ],
       tags: hasAdmin ? [...TAGS, ADMIN_TAG] : TAGS,
       components: {
         securitySchemes: {
@@ -61,6 +65,7 @@ export default fp<{ version: string }>(async (app, { version }) => {
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    indexPrefix: BASE_PATH,
     // Without upgrade-insecure-requests: over plain HTTP from another machine the page would load nothing.
     staticCSP: "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self' data:; form-action 'self'; frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'",
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true, persistAuthorization: false, withCredentials: true, displayRequestDuration: true }

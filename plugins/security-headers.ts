@@ -7,9 +7,12 @@ const TUS_ANSWER_HEADERS = ['location', 'tus-resumable', 'tus-version', 'tus-ext
 
 /** Headers that tell browsers what not to do, and, where the operator wants it, which other pages may call the API. */
 export default fp(async (app) => {
+  const { PUBLIC_URL: url, TLS_CERT_FILE: certificate } = app.config
+  const endsTls = certificate !== undefined
+  const hasHost = url !== undefined && new URL(url).port === ''
   await app.register(helmet, {
-    // HSTS is for whoever ends TLS: this server does not know whether all of its host speaks HTTPS.
-    strictTransportSecurity: false,
+    // HSTS is for whoever ends TLS, and speaks for all ports of a host: only where the operator says that this is the host's own server.
+    strictTransportSecurity: endsTls && hasHost ? { maxAge: 31_536_000, includeSubDomains: false } : false,
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
     referrerPolicy: { policy: 'no-referrer' }
   })

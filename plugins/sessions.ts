@@ -94,7 +94,11 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.addHook('preClose', async () => {
     clearInterval(sweeper)
     attemptWatch.stop()
-    await Promise.all([sessions.transfers.stop(), eventStreams.stop()])
+    const underWay = sessions.transfers.size
+    if (underWay > 0) app.log.info({ transfers: underWay, seconds: config.SHUTDOWN_GRACE }, 'letting transfers end')
+    await sessions.transfers.stop(config.SHUTDOWN_GRACE * SECOND)
+    // Not before: who follows a transfer learns how it ends.
+    await eventStreams.stop()
   })
 }, { name: 'sessions', dependencies: ['config', 'service-events', 'folder'] })
 

@@ -12,15 +12,17 @@ const Alive = Type.Object({ status: Type.Literal('ok') }, { description: 'It is 
 /** Whether the process lives, and whether it should be sent requests. */
 const health: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { version }) => {
   const config = { access: 'anyone', limit: false } as const
+  // A server that lets its last transfers end is neither ill nor dead; it only is to be sent nothing more.
+  const always = { ...config, whileStopping: true }
   const errors = unlimitedErrorAnswers()
 
   app.get('/health', {
-    config,
+    config: always,
     schema: { tags: ['health'], operationId: 'health', summary: 'Status, version and uptime', response: { 200: Health, ...errors } }
   }, () => ({ status: 'ok' as const, version, uptime: process.uptime() }))
 
   app.get('/health/live', {
-    config,
+    config: always,
     schema: { tags: ['health'], operationId: 'live', summary: 'The process runs', response: { 200: Alive, ...errors } }
   }, () => ({ status: 'ok' as const }))
 

@@ -7,10 +7,9 @@ const OVERRIDES = new Set(['PATCH', 'DELETE'])
  * Takes the method from X-HTTP-Method-Override, as tus asks for clients that can send nothing but POST
  * (https://tus.io/protocols/resumable-upload#x-http-method-override): on uploads only, and before routing.
  *
- * @returns the URL, unchanged
+ * @param url - without BASE_PATH
  */
-export function applyMethodOverride (request: IncomingMessage): string {
-  const { method, url = '/', headers: { 'x-http-method-override': override } } = request
+export function applyMethodOverride (request: IncomingMessage, url: string): void {
+  const { method, headers: { 'x-http-method-override': override } } = request
   if (method === 'POST' && typeof override === 'string' && OVERRIDES.has(override) && UPLOAD.test(url)) request.method = override
-  return url
 }

@@ -66,7 +66,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
     if (request.headers['upload-concat'] !== undefined) throw new LocalSendError('INVALID_REQUEST', { detail: 'Upload-Concat is not supported: send the file as one upload.' })
     const piece = request.headers['content-type'] === undefined ? undefined : pieceOf(request, 0, undefined, checksum)
     const id = await app.resumableUploads.create(participant, { ...describedBy(metadata), length: numberOf(length) ?? null })
-    void reply.code(201).header('location', `/api/session/${participant.session.id}/uploads/${id}`)
+    void reply.code(201).header('location', `${app.config.BASE_PATH}/api/session/${participant.session.id}/uploads/${id}`)
     const progress = piece === undefined || length === '0' ? { offset: 0, entry: undefined } : await app.resumableUploads.append(participant, id, piece)
     return describe(reply, participant.session, progress).send()
   })

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
 import type { SessionId } from '../ids.js'
 import type { Direction, ServiceEvents, TransferOutcome } from '../service-events.js'
@@ -93,10 +94,18 @@ export class Transfers {
     }
   }
 
-  /** Refuses new transfers, aborts those under way and waits until each has cleaned up behind itself. */
-  async stop (): Promise<void> {
+  /**
+   * Refuses new transfers, aborts those under way and waits until each has cleaned up behind itself.
+   * @param grace - milliseconds that those under way have to end by themselves
+   */
+  async stop (grace = 0): Promise<void> {
     this.#stopping = true
+    if (grace > 0) await Promise.race([this.#allEnded(), delay(grace, undefined, { ref: false })])
     for (const transfer of this.#running) transfer.abort(new LocalSendError('SERVER_STOPPING', { retryAfter: 5 }))
+    await this.#allEnded()
+  }
+
+  async #allEnded (): Promise<void> {
     if (this.#running.size > 0) await new Promise<void>((resolve) => { this.#idle.add(resolve) })
   }
 }

@@ -67,6 +67,16 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
   PORT: { fallback: 5000, good: { 0: 0, 65535: 65535, ' 80 ': 80 }, bad: ['65536', '-1', '80.5', 'http', '0x50', '8e3', '5000/tcp'] },
   NODE_ENV: { fallback: 'development', good: { production: 'production', test: 'test', development: 'development' }, bad: ['staging', 'Production', 'prod', ' production'] },
   LOG_LEVEL: { fallback: 'info', good: { silent: 'silent', trace: 'trace', fatal: 'fatal' }, bad: ['INFO', 'verbose', '30', 'warning'] },
+  PUBLIC_URL: {
+    fallback: undefined,
+    good: { 'https://files.example.org': 'https://files.example.org', ' https://example.org:8443/send/ ': 'https://example.org:8443/send', 'http://localhost:5000': 'http://localhost:5000', 'https://[::1]/a/b.c': 'https://[::1]/a/b.c' },
+    bad: ['files.example.org', '/send', 'ftp://example.org', 'https://', 'https://Example.org', 'https://example.org:443', 'https://user@example.org', 'https://example.org/?a', 'https://example.org/#a', 'https://example.org//', 'https://example.org/a//b', 'https://example.org/../a', 'https://example.org/%61', 'https://example.org/a b']
+  },
+  BASE_PATH: { fallback: '', good: { '/': '', '/send': '/send', ' /send/ ': '/send', '/tools/local-send': '/tools/local-send' }, bad: ['send', '//', '/a//b', '/..', '/a/../b', '/a?b', '/a#b', '/%61', '/a b', 'https://example.org/send', '/a;b', '/ä'] },
+  // Both or none: a test below has them together.
+  TLS_CERT_FILE: { fallback: undefined, good: {}, bad: [' ', '/etc/ssl/cert.pem'] },
+  TLS_KEY_FILE: { fallback: undefined, good: {}, bad: [' ', '/etc/ssl/key.pem'] },
+  SHUTDOWN_GRACE: { fallback: 30, good: { 0: 0, 86400: 86_400 }, bad: ['-1', '86401', '30s', '0.5'] },
   MAX_FILE_SIZE: { fallback: 104_857_600, good: SIZES.good, bad: [...SIZES.bad, '1099511627777', '2TiB'] },
   MAX_SESSION_SIZE: { fallback: 1_048_576_000, good: SIZES.good, bad: SIZES.bad },
   MAX_STORAGE: { fallback: Number.POSITIVE_INFINITY, good: SIZES.good, bad: SIZES.bad },
@@ -179,6 +189,41 @@ t.test('no message repeats a secret', (t) => {
 t.test('what is derived from another variable', (t) => {
   t.equal(readConfig({ MAX_FILE_SIZE: '2MiB' }).MAX_SESSION_SIZE, 20 * MIB)
   t.equal(readConfig({ MAX_FILE_SIZE: '2MiB', MAX_SESSION_SIZE: '3MiB' }).MAX_SESSION_SIZE, 3 * MIB)
+  t.equal(readConfig({ PUBLIC_URL: 'https://example.org/send/' }).BASE_PATH, '/send')
+  t.equal(readConfig({ PUBLIC_URL: 'https://example.org/send', BASE_PATH: '/send/' }).BASE_PATH, '/send')
+  t.throws(() => readConfig({ PUBLIC_URL: 'https://example.org', BASE_PATH: '/send' }), { name: 'ConfigError', message: /^BASE_PATH must be the path of PUBLIC_URL\.$/ })
+  t.match(readConfig({ TLS_CERT_FILE: '/a/cert.pem', TLS_KEY_FILE: '/a/key.pem' }), { TLS_CERT_FILE: '/a/cert.pem', TLS_KEY_FILE: '/a/key.pem' })
+  t.end()
+})
+
+t.test('production refuses what is unsafe, with a sentence that says what to do', (t) => {
+  const tls = { TLS_CERT_FILE: 'c', TLS_KEY_FILE: 'k' }
+  const cases: Array<[Record<string, string>, RegExp | undefined]> = [
+    [{}, undefined],
+    [{ HOST: 'localhost' }, undefined],
+    [{ HOST: '::1' }, undefined],
+    [{ HOST: '0.0.0.0' }, /^HOST must not be 0\.0\.0\.0 in production without TLS.*TRUST_PROXY/],
+    [{ HOST: '::' }, /^HOST must not be :: /],
+    [{ HOST: '192.0.2.1' }, /^HOST must not be /],
+    [{ HOST: 'files.example.org' }, /^HOST must not be /],
+    [{ HOST: '0.0.0.0', ...tls }, undefined],
+    [{ HOST: '0.0.0.0', TRUST_PROXY: '172.17.0.1' }, undefined],
+    [{ PUBLIC_URL: 'http://files.example.org' }, /^PUBLIC_URL must begin with https:/],
+    [{ PUBLIC_URL: 'http://localhost:5000' }, undefined],
+    [{ PUBLIC_URL: 'http://[::1]:5000' }, undefined],
+    [{ PUBLIC_URL: 'https://files.example.org' }, undefined],
+    [{ CORS_ORIGIN: 'https://a.example,http://b.example' }, /^CORS_ORIGIN must list https:.*"http:\/\/b\.example"/],
+    [{ CORS_ORIGIN: 'https://a.example,http://127.0.0.1:3000' }, undefined],
+    [{ MAX_JOIN_ATTEMPTS: '101' }, /^MAX_JOIN_ATTEMPTS must be at most 100/],
+    [{ MAX_JOIN_ATTEMPTS: '100' }, undefined]
+  ]
+  for (const [settings, expected] of cases) {
+    const name = JSON.stringify(settings)
+    t.doesNotThrow(() => readConfig(settings), `${name} in development`)
+    const read = (): unknown => readConfig({ ...settings, NODE_ENV: 'production' })
+    if (expected === undefined) t.doesNotThrow(read, name)
+    else t.throws(read, { name: 'ConfigError', message: expected }, name)
+  }
   t.end()
 })
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
+import { get as getSecurely } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface SentEvent {
@@ -23,7 +24,7 @@ export interface EventReader {
 /** Opens an event stream; it is read as it comes. */
 export async function listen (url: string, token: string, lastEventId?: string): Promise<EventReader> {
   const headers = { authorization: `Bearer ${token}`, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) }
-  const [response] = await once(get(`${url}/events`, { agent: false, headers }), 'response') as [IncomingMessage]
+  const [response] = await once(url.startsWith('https:') ? getSecurely(`${url}/events`, { headers }) : get(`${url}/events`, { agent: false, headers }), 'response') as [IncomingMessage]
   const reader = { response, events: [] as SentEvent[], lastEventId: undefined as string | undefined, comments: 0, raw: '', ended: undefined as EventReader['ended'] }
   let rest = ''
   response.setEncoding('utf8').on('data', (text: string) => {

@@ -1,34 +1,75 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { createCertificate, trust } from './certificate.js'
 import { temporaryFolder } from './server.js'
 import { NGINX } from './services.js'
 
-/** Real nginx in front of a server, with the settings that README.md names; it ends with the test. @returns its origin */
+const DEPLOY = new URL('../../deploy/', import.meta.url)
+
+/** A configuration that this project ships. */
+export const shipped = (path: string): Promise<string> => readFile(new URL(path, DEPLOY), 'utf8')
+
+/** A text with other values in the places where each installation has its own; every one of them must be there. */
+export function adapted (text: string, values: Readonly<Record<string, string>>): string {
+  let result = text
+  for (const [shippedValue, value] of Object.entries(values)) {
+    if (!result.includes(shippedValue)) throw new Error(`"${shippedValue}" does not stand in what is shipped`)
+    result = result.replaceAll(shippedValue, value)
+  }
+  return result
+}
+
+/** nginx's configuration, with the site that deploy/nginx ships; only addresses and the certificate are others. */
+export async function writeNginxConfiguration (folder: string, upstream: string): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
+  const certificate = await createCertificate(folder)
+  const [port, plainPort] = [await freePort(), await freePort()]
+  const path = join(folder, 'nginx.conf')
+  await writeFile(path, OUTSIDE)
+  await writeFile(join(folder, 'local-send.conf'), adapted(await shipped('nginx/local-send.conf'), {
+    'server 127.0.0.1:5000;': `server ${new URL(upstream).host};`,
+    'listen 443 ssl http2;': `listen 127.0.0.1:${port} ssl http2;`,
+    'listen [::]:443 ssl http2;': '',
+    'listen 80;': `listen 127.0.0.1:${plainPort};`,
+    'listen [::]:80;': '',
+    '/etc/letsencrypt/live/files.example.org/fullchain.pem': certificate.certFile,
+    '/etc/letsencrypt/live/files.example.org/privkey.pem': certificate.keyFile
+  }))
+  await mkdir(join(folder, 'snippets'))
+  await writeFile(join(folder, 'snippets', 'local-send-proxy.conf'), await shipped('nginx/local-send-proxy.conf'))
+  return { path, port, plainPort, cert: certificate.cert }
+}
+
+/** Real nginx in front of a server, as deploy/nginx sets it up; it ends with the test. @returns its origin */
 export async function startNginx (t: Test, upstream: string): Promise<string> {
   const folder = await temporaryFolder(t)
-  const port = await freePort()
-  const path = join(folder, 'nginx.conf')
-  await writeFile(path, configuration(port, upstream))
-  const child = spawn(NGINX, ['-p', folder, '-c', path, '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const { path, port, cert } = await writeNginxConfiguration(folder, upstream)
+  trust(t, cert)
+  await startProgram(t, NGINX, ['-p', folder, '-c', path, '-e', 'stderr'], port)
+  return `https://127.0.0.1:${port}`
+}
+
+/** A program that listens on this port; it ends with the test. */
+export async function startProgram (t: Test, program: string, args: readonly string[], port: number, env: Record<string, string> = {}): Promise<void> {
+  const child = spawn(program, args, { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { said += text })
   t.teardown(async () => {
     child.kill('SIGTERM')
-    if (child.exitCode === null) await once(child, 'exit')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   })
   while (!await takesConnections(port)) {
-    if (child.exitCode !== null) throw new Error(`nginx does not start: ${said}`)
+    if (child.exitCode !== null) throw new Error(`${program} does not start: ${said}`)
     await delay(20)
   }
-  return `http://127.0.0.1:${port}`
 }
 
-const configuration = (port: number, upstream: string): string => `
+/** What stands around the site in a file of Debian's package. */
+const OUTSIDE = `
 daemon off;
 master_process off;
 pid nginx.pid;
@@ -41,23 +82,11 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  server {
-    listen 127.0.0.1:${port};
-    client_max_body_size 0;
-    location / {
-      proxy_pass ${upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_request_buffering off;
-      proxy_buffering off;
-    }
-  }
+  include local-send.conf;
 }
 `
 
-async function freePort (): Promise<number> {
+export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

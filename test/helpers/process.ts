@@ -20,7 +20,7 @@ export interface ServerProcess {
 export async function spawnServer (t: Test, environment: Record<string, string>): Promise<ServerProcess> {
   if (!existsSync(ENTRY)) throw new Error('The server has not been built: npm run build')
   const child = spawn(process.execPath, [ENTRY.pathname], {
-    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', MIN_FREE_SPACE: '1MB', ...environment },
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', MIN_FREE_SPACE: '1MB', SHUTDOWN_GRACE: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => child.kill('SIGKILL'))
@@ -30,7 +30,7 @@ export async function spawnServer (t: Test, environment: Record<string, string>)
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         output += `${line}\n`
-        const [origin] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+        const [origin] = /https?:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
         if (origin !== undefined && line.includes('listening')) resolve(origin)
       })
     }

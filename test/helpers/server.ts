@@ -21,12 +21,13 @@ export interface TestServer {
   readonly folder: string
 }
 
-/** Settings under which no test meets a rate limit by accident, or waits for a database that it is not about. */
+/** Settings under which no test meets a rate limit by accident, or waits for a database, or an end, that it is not about. */
 const ENVIRONMENT = {
   NODE_ENV: 'test',
   SESSION_STORE: 'memory',
   MAX_FILE_SIZE: '64MiB',
   MIN_FREE_SPACE: '1MB',
+  SHUTDOWN_GRACE: '0',
   RATE_LIMIT_CREATE: '10000',
   RATE_LIMIT_JOIN: '10000',
   RATE_LIMIT_ANONYMOUS: '100000',

@@ -14,6 +14,7 @@ const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
 export const NGINX = process.env['NGINX'] ?? '/usr/sbin/nginx'
 export const PROMTOOL = process.env['PROMTOOL'] ?? '/usr/bin/promtool'
+export const CADDY = process.env['CADDY'] ?? '/usr/bin/caddy'
 export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 
 /** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
@@ -24,6 +25,10 @@ const SERVICES = {
   aria2: { probe: [ARIA2, '--version'], remedy: 'install aria2, or name it in ARIA2' },
   nginx: { probe: [NGINX, '-v'], remedy: 'install nginx, or name it in NGINX' },
   promtool: { probe: [PROMTOOL, '--version'], remedy: 'install prometheus, or name its promtool in PROMTOOL' },
+  caddy: { probe: [CADDY, 'version'], remedy: 'install caddy, or name it in CADDY' },
+  openssl: { probe: ['openssl', 'version'], remedy: 'install openssl' },
+  'systemd-analyze': { probe: ['systemd-analyze', '--version'], remedy: 'install systemd' },
+  'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },
   unzip: { probe: ['unzip', '-v'], remedy: 'install unzip' },
   registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
 } as const

@@ -86,3 +86,29 @@ t.test('stop with nothing under way', async (t) => {
   await transfers.stop()
   t.throws(() => transfers.begin('upload', newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING' })
 })
+
+t.test('transfers that end within the grace are not aborted, and nobody waits longer for them', async (t) => {
+  const transfers = new Transfers(new ServiceEvents())
+  const transfer = transfers.begin('upload', newSessionId(), 'creator', nobody)
+  const stopping = transfers.stop(1_000_000)
+  t.throws(() => transfers.begin('upload', newSessionId(), 'creator', nobody), { code: 'SERVER_STOPPING' }, 'no new ones meanwhile')
+  await turn()
+  t.notOk(transfer.signal.aborted)
+  transfer.end()
+  await stopping
+  t.notOk(transfer.signal.aborted)
+})
+
+t.test('transfers that outlast the grace are aborted', async (t) => {
+  const transfers = new Transfers(new ServiceEvents())
+  const transfer = transfers.begin('upload', newSessionId(), 'creator', nobody)
+  const aborted = new Promise((resolve) => { transfer.signal.addEventListener('abort', resolve, { once: true }) })
+  const stopping = transfers.stop(5)
+  // The server's socket would do it.
+  const alive = setInterval(() => {}, 1000)
+  await aborted
+  clearInterval(alive)
+  t.match(transfer.signal.reason, { code: 'SERVER_STOPPING' })
+  transfer.end()
+  await stopping
+})

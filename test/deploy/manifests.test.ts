@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Service } from 'kubernetes-models/v1/Service'
+import { Namespace } from 'kubernetes-models/v1/Namespace'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { Ingress } from 'kubernetes-models/networking.k8s.io/v1/Ingress'
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
+import t from 'tap'
+import { parse, parseAllDocuments } from 'yaml'
+import { adapted, shipped } from '../helpers/nginx.js'
+import { temporaryFolder } from '../helpers/server.js'
+import { needs } from '../helpers/services.js'
+
+const run = promisify(execFile)
+/** Of systemd-analyze: tenths of 0 (safe) to 10 (exposed). */
+const EXPOSURE = 15
+const COMPOSE = new URL('../../deploy/compose.yaml', import.meta.url).pathname
+
+t.test('the systemd unit is understood, and hardened', async (t) => {
+  if (!await needs(t, 'systemd-analyze')) return
+  const path = join(await temporaryFolder(t), 'local-send.service')
+  await writeFile(path, adapted(await shipped('systemd/local-send.service'), { '/usr/bin/node': process.execPath }))
+  const verified = await run('systemd-analyze', ['verify', '--man=no', path])
+  t.equal(verified.stderr + verified.stdout, '')
+  await t.resolves(run('systemd-analyze', ['security', '--offline=true', `--threshold=${EXPOSURE}`, path]))
+})
+
+t.test('the Compose file is understood, and the server trusts its proxy alone', async (t) => {
+  const { services } = parse(await shipped('compose.yaml')) as { services: { proxy: { networks: { inside: { ipv4_address: string } } }, server: { environment: { TRUST_PROXY: string } } } }
+  t.equal(services.server.environment.TRUST_PROXY, services.proxy.networks.inside.ipv4_address)
+  if (!await needs(t, 'docker-compose')) return
+  const check = (env: Record<string, string>) => run('docker-compose', ['--file', COMPOSE, 'config', '--quiet'], { env: { PATH: process.env['PATH'], ...env } })
+  await t.resolves(check({ DOMAIN: 'files.example.org', SESSION_KEY_SECRET: 'secret' }))
+  await t.rejects(check({ DOMAIN: 'files.example.org' }), { message: /SESSION_KEY_SECRET/ }, 'without a secret nothing starts')
+})
+
+t.test('the Kubernetes manifests fit the schemas of Kubernetes', async (t) => {
+  const models = { Namespace, Service, StatefulSet, Ingress, NetworkPolicy }
+  const seen = new Set<string>()
+  for (const name of await readdir(new URL('../../deploy/kubernetes/', import.meta.url))) {
+    for (const document of parseAllDocuments(await shipped(`kubernetes/${name}`))) {
+      t.same(document.errors, [])
+      const kind = String(document.get('kind')) as keyof typeof models
+      const value = document.toJS() as object
+      const Model = models[kind]
+      t.doesNotThrow(() => { new Model(value).validate() }, `${name} ${kind}`)
+      seen.add(kind)
+    }
+  }
+  t.same([...seen].sort(), Object.keys(models).sort())
+  const wrong: object = { spec: { ports: [{ port: 'http' }] } }
+  t.throws(() => { new Service(wrong).validate() }, 'and they would see a mistake')
+})
