@@ -14,6 +14,7 @@ import rateLimitPlugin from './plugins/rate-limit.js'
 import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import webPlugin from './plugins/web.js'
 import archiveRoutes from './routes/archive.js'
 import attemptsRoutes from './routes/attempts.js'
 import eventsRoutes from './routes/events.js'
@@ -64,6 +65,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(requestBodiesPlugin)
   await app.register(multipartPlugin)
   await app.register(openapiPlugin, { version })
+  await app.register(webPlugin)
 
   await app.register(healthRoutes, { version })
   await app.register(sessionRoutes, { prefix: '/api/session' })
