@@ -35,10 +35,12 @@ export interface AppOptions extends SessionsOptions {
   readonly logger?: FastifyServerOptions['logger']
   /** Milliseconds between the signs of life of an event stream; tests cannot wait so long. */
   readonly heartbeat?: number
+  /** Where the built web page lies; tests have one that is not there. */
+  readonly webFolder?: string
 }
 
 /** Builds the application: plugins, then routes. It does not listen. */
-export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, webFolder, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
     bodyLimit: BODY_LIMIT,
@@ -65,7 +67,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(requestBodiesPlugin)
   await app.register(multipartPlugin)
   await app.register(openapiPlugin, { version })
-  await app.register(webPlugin)
+  await app.register(webPlugin, { folder: webFolder })
 
   await app.register(healthRoutes, { version })
   await app.register(sessionRoutes, { prefix: '/api/session' })

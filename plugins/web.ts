@@ -29,7 +29,7 @@ const PAGE_CSP = [
 const FOR_EVER = 31_536_000
 
 /** The web page, at `/`. Without it the server does everything else. */
-export default fp<{ readonly folder?: string }>(async (app, { folder = BUILT }) => {
+export default fp<{ readonly folder?: string | undefined }>(async (app, { folder = BUILT }) => {
   if (!existsSync(join(folder, 'index.html'))) {
     app.log.warn('The web page has not been built, so there is none at /. npm run build makes it.')
     return

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import axe from 'axe-core'
-import type { Browser, ElementHandle, Page } from 'puppeteer-core'
+import type { Browser, Page } from 'puppeteer-core'
 import type { Test } from 'tap'
 import { temporaryFolder } from '../helpers/server.js'
 import { startBrowser } from '../helpers/services.js'
@@ -50,7 +50,7 @@ export async function personAt (page: Page, address: string, downloads: string):
 
 /** Sends files, as if they had been chosen. @returns the code that the page shows */
 export async function send ({ page }: Person, ...paths: readonly string[]): Promise<string> {
-  const picker = await page.waitForSelector('input[data-pick="files"]') as ElementHandle<HTMLInputElement> | null
+  const picker = await page.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
   await picker?.uploadFile(...paths)
   return await shownCode(page)
 }

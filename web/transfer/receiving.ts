@@ -203,7 +203,8 @@ export class Receiving {
   }
 
   async #leave (): Promise<void> {
-    if (this.#member === undefined) return
+    // Who has everything has said so, and the sender may have ended the session by now.
+    if (this.#member === undefined || ['done', 'ended'].includes(this.phase.value.name)) return
     await apiOf(this.#connection, this.#member).leave({ signal: AbortSignal.timeout(FAREWELL) }).catch(() => undefined)
   }
 }
