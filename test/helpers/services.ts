@@ -11,7 +11,7 @@ const run = promisify(execFile)
 
 /** Where Debian puts them; the variables are for machines that have them elsewhere. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const FIREFOX = process.env['FIREFOX'] ?? '/usr/bin/firefox-esr'
+export const FIREFOX = process.env['FIREFOX'] ?? '/usr/bin/firefox-esr'
 export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
 export const NGINX = process.env['NGINX'] ?? '/usr/sbin/nginx'
 export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
@@ -66,21 +66,6 @@ export async function startBrowser (t: Test, ...args: string[]): Promise<Browser
       '--disable-sync',
       ...args
     ]
-  })
-  t.teardown(() => browser.close())
-  return browser
-}
-
-/** Firefox with an empty profile, which keeps its downloads in a folder without asking; profile and browser are gone when the test ends. */
-export async function startFirefox (t: Test, downloads: string): Promise<Browser> {
-  const userDataDir = await mkdtemp(join(tmpdir(), 'local-send-firefox-'))
-  t.teardown(() => rm(userDataDir, { recursive: true, force: true, maxRetries: 5 }))
-  const browser = await launch({
-    browser: 'firefox',
-    executablePath: FIREFOX,
-    userDataDir,
-    headless: true,
-    extraPrefsFirefox: { 'browser.download.dir': downloads, 'browser.download.folderList': 2, 'browser.download.useDownloadDir': true }
   })
   t.teardown(() => browser.close())
   return browser
