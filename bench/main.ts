@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e]`: measures Local Send beside what one would write, or run,
+ * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e] [web]`: measures Local Send beside what one would write, or run,
  * without it. Linux only, since CPU time and memory come out of /proc. The tables go to the standard output, the progress to the
  * standard error.
  */
@@ -21,6 +21,7 @@ import type { Task } from './task.js'
 import { createTestFile, type TestFile } from './test-file.js'
 import { benchTus } from './tus.js'
 import { benchUpload } from './upload.js'
+import { benchWeb } from './web.js'
 
 const BENCHES = new Map<string, (task: Task) => Promise<Report>>([
   ['upload', benchUpload],
@@ -29,7 +30,8 @@ const BENCHES = new Map<string, (task: Task) => Promise<Report>>([
   ['download', benchDownload],
   ['range', benchRange],
   ['memory', benchMemory],
-  ['e2e', benchEndToEnd]
+  ['e2e', benchEndToEnd],
+  ['web', benchWeb]
 ])
 
 /** Room that a benchmark takes at most, as multiples of the size: all test files, and what a server stores of them. */
@@ -44,7 +46,7 @@ Runs the benchmarks named, all of them unless any is.
   --json FILE   writes all figures there
   --help        shows this text
 
-The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole.
+The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole; web needs Chromium.
 `
 
 interface Options {

@@ -43,7 +43,7 @@ async function walk (browser: Browser): Promise<void> {
   const picker = await alice.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
   await picker?.uploadFile(join(folder, 'Holiday in Lisbon.mp4'), join(folder, 'Rental agreement.pdf'))
   await alice.waitForSelector('[data-code]')
-  const code = await alice.$eval('[data-code]', (element) => element.getAttribute('data-code') ?? '')
+  const code = String(await alice.evaluate('document.querySelector("[data-code]").dataset.code'))
   await picture(alice, 'sharing')
 
   const mallory = await open(browser)
