@@ -21,6 +21,7 @@ import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import serviceEventsPlugin from './plugins/service-events.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import webPlugin from './plugins/web.js'
 import webhookPlugin from './plugins/webhook.js'
 import adminRoutes from './routes/admin.js'
 import archiveRoutes from './routes/archive.js'
@@ -46,10 +47,12 @@ export interface AppOptions extends SessionsOptions {
   readonly heartbeat?: number
   /** Milliseconds between two looks for a renewed certificate. */
   readonly certificateInterval?: number
+  /** Where the built web page lies; tests have one that is not there. */
+  readonly webFolder?: string
 }
 
 /** Builds the application: plugins, then routes. It does not listen. */
-export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, certificateInterval, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: Config, { logger = false, heartbeat = HEARTBEAT, certificateInterval, webFolder, ...sessions }: AppOptions = {}): Promise<FastifyInstance> {
   const tls = await openCertificate(config)
   const app = Fastify<Server>({
     logger,
@@ -89,6 +92,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(multipartPlugin)
   await app.register(openapiPlugin, { version })
   await app.register(metricsPlugin, { version })
+  await app.register(webPlugin, { folder: webFolder })
 
   await app.register(healthRoutes, { version })
   if (config.ADMIN_TOKEN !== undefined) await app.register(adminRoutes, { prefix: '/api/admin', version })

@@ -16,15 +16,16 @@ const noServer = { group: ['**/server.js'], message: 'Only cli/serve.ts imports 
 const noHttp = { group: ['fastify', 'fastify-*', '@fastify/*', '**/routes/**', '**/plugins/**', '**/app.js'], message: 'lib knows no HTTP: it imports neither Fastify, a plugin nor a route.' }
 const noStores = { group: ['**/*-store.js'], message: 'Routes call services, never a store.' }
 const noNode = { group: ['node:*'], message: 'lib/crypto and client run in browsers too: Web APIs only.' }
-const onlyCrypto = { regex: '/lib/(?!crypto/|(?:errors|ids|new-ids)\\.js$)', message: 'The client library imports lib/crypto, lib/errors.ts, lib/ids.ts and lib/new-ids.ts, nothing else of lib.' }
+const onlyCrypto = { regex: '/lib/(?!crypto/|files/names\\.js$|(?:errors|ids|new-ids)\\.js$)', message: 'The client library imports lib/crypto, what makes names safe, errors and ids, nothing else of lib.' }
 const thin = { regex: '/lib/(?!crypto/|files/(?:names|checksum|discard)\\.js$|(?:errors|ids|version)\\.js$)', message: 'The command line stands on client/; of lib it imports lib/crypto, what makes names safe, digests files and frees chunks, errors, ids and the version.' }
+const onlyClient = { regex: '/lib/(?!crypto/|files/names\\.js$|(?:errors|ids)\\.js$)|/cli/', message: 'The web page stands on client/; of lib it imports lib/crypto, what makes names safe, errors and ids.' }
 const nothingAbove = { group: ['../sessions/**', '../files/**', '../config.js'], message: 'lib/crypto imports only lib/errors.ts and lib/ids.ts of what lies outside it.' }
 
 export default [
   ...neostandard({ ts: true, ignores: ['dist/**', 'coverage/**', '.tap/**', 'node_modules/**', 'bench/node_modules/**', 'examples/**/vendor/**'] }),
-  ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
+  ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ['**/*.ts', '**/*.tsx'] })),
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       // Fastify's reply is a thenable that nobody should wait for.
@@ -44,6 +45,14 @@ export default [
   leaning(['routes/**/*.ts'], [elliptic, nodeCrypto, noServer, noStores]),
   leaning(['client/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, noNode, onlyCrypto]),
   leaning(['cli/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, thin], ['cli/commands/serve.ts']),
+  leaning(['web/**/*.{ts,tsx}'], [elliptic, nodeCrypto, noServer, noHttp, noNode, onlyClient]),
+  {
+    files: ['web/**/*.tsx', 'web/strings/en.ts'],
+    rules: {
+      // A component returns JSX, and a function of the catalogue a text.
+      '@typescript-eslint/explicit-module-boundary-types': 'off'
+    }
+  },
   {
     // tap's t.test returns a promise that the runner itself awaits.
     files: ['test/**/*.ts'],

@@ -74,7 +74,7 @@ async function measure ({ servers, transfer }: Sending, path: string, output: st
 }
 
 /** Our server and our two commands. The receiver is started as soon as the sender has said the code. */
-async function localSend (folder: string): Promise<Sending> {
+export async function localSend (folder: string): Promise<Sending> {
   await mkdir(folder)
   const server = await startServer({ name: 'Local Send', args: [SEMI_SPACE, join(DIST, 'server.js')], cwd: folder, env: { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB', RATE_LIMIT_CREATE: '1000' } })
   const env = { LOCAL_SEND_SERVER: server.origin, XDG_STATE_HOME: join(folder, 'state'), HOME: folder }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e] [proxy]`: measures Local Send beside what one would write, or run,
+ * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e] [web] [proxy]`: measures Local Send beside what one would write, or run,
  * without it. Linux only, since CPU time and memory come out of /proc. The tables go to the standard output, the progress to the
  * standard error.
  */
@@ -22,6 +22,7 @@ import type { Task } from './task.js'
 import { createTestFile, type TestFile } from './test-file.js'
 import { benchTus } from './tus.js'
 import { benchUpload } from './upload.js'
+import { benchWeb } from './web.js'
 
 const BENCHES = new Map<string, (task: Task) => Promise<Report | readonly Report[]>>([
   ['upload', benchUpload],
@@ -31,6 +32,7 @@ const BENCHES = new Map<string, (task: Task) => Promise<Report | readonly Report
   ['range', benchRange],
   ['memory', benchMemory],
   ['e2e', benchEndToEnd],
+  ['web', benchWeb],
   ['proxy', benchProxy]
 ])
 
@@ -47,7 +49,7 @@ Runs the benchmarks named, all of them unless any is.
   --help        shows this text
 
 The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole;
-proxy needs nginx, openssl and curl.
+web needs Chromium, proxy nginx, openssl and curl.
 `
 
 interface Options {

@@ -19,7 +19,7 @@ import type { JoinId } from '../lib/ids.js'
 import type { Attempt } from './answers.js'
 import type { Api } from './api.js'
 import { ClientError, isClientError, isSessionGone, isTransient, toClientError } from './errors.js'
-import { backoff, events } from './events.js'
+import { backoff, events, type SessionEvent } from './events.js'
 import { pause, type Connection, type Options } from './http.js'
 import { apiOf, type Member } from './session.js'
 
@@ -58,6 +58,8 @@ export interface HostOptions extends Options {
   readonly onRefused?: (refused: { readonly joinId: JoinId, readonly reason: Refusal }) => void
   /** Nobody is answered any more: `guesses` for good, after five failures here; `server` until `unlock`, if the server says so. */
   readonly onLocked?: (by: 'guesses' | 'server') => void
+  /** Every event of the session: who hosts joins needs no stream of events of his own. Browsers open few connections to a server. */
+  readonly onEvent?: (event: SessionEvent) => void
 }
 
 /**
@@ -75,6 +77,7 @@ export async function hostJoins (connection: Connection, member: Member, options
     const element = passwordElement(await deriveW(password, sessionId))
     const host = new Host(apiOf(connection, member), member, { contentKey, element }, options)
     for await (const event of events(connection, member, { signal })) {
+      options.onEvent?.(event)
       if (event.type === 'session.locked') options.onLocked?.('server')
       if (event.type === 'session.closed') throw new ClientError('SESSION_NOT_FOUND')
       if (event.type === 'reset' || event.type === 'join.requested' || event.type === 'join.confirmed') await host.catchUp()

@@ -6,11 +6,12 @@
 import { constants } from 'node:fs'
 import { lstat, mkdir, open, realpath, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { safePath } from '../../client/safe-path.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
 import { PartialFile, type Placement } from './partial-file.js'
 import { hasCode, sentenceFor } from './system-error.js'
-import { numberedName, partialName, safePath } from './safe-path.js'
+import { numberedName, partialName } from './partial-name.js'
 
 /** How many numbers are tried behind a name that is taken. */
 const MAX_NUMBER = 10_000

@@ -1,5 +1,5 @@
 import { fitColumns, formatDuration, formatSize } from './format.js'
-import { Speed } from './speed.js'
+import { Speed } from '../../client/speed.js'
 import type { Terminal } from './terminal.js'
 
 /** Milliseconds between two states of the line. */

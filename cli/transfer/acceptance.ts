@@ -2,7 +2,7 @@
 
 import type { OfferedFile } from '../../client/offers.js'
 import type { OutputFolder } from '../files/output-folder.js'
-import { safePath } from '../files/safe-path.js'
+import { safePath } from '../../client/safe-path.js'
 import type { Report } from '../report.js'
 import { choose } from '../terminal/prompts.js'
 import { count, fitColumns, formatSize } from '../terminal/format.js'

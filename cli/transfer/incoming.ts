@@ -14,14 +14,14 @@ import type { Connection, Member } from '../../client/session.js'
 import type { FileId } from '../../lib/ids.js'
 import { explain } from '../explain.js'
 import type { OutputFolder } from '../files/output-folder.js'
-import { safePath } from '../files/safe-path.js'
+import { safePath } from '../../client/safe-path.js'
 import type { Report } from '../report.js'
 import type { ReceiveJournal } from '../state/receive-journal.js'
 import { cleanText } from '../terminal/clean-text.js'
 import { Acceptance, type Accepted, type AcceptanceOptions } from './acceptance.js'
-import { isCompletionMark } from './completion-mark.js'
+import { isCompletionMark } from '../../client/completion-mark.js'
 import { FileReceiver, type Received } from './file-receiver.js'
-import { OfferList } from './offer-list.js'
+import { OfferList } from '../../client/offer-list.js'
 
 export interface IncomingOptions extends AcceptanceOptions {
   readonly connection: Connection

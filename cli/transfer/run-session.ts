@@ -1,9 +1,9 @@
 /** A session from when one is in it to its end: sending, receiving, answering those who join; for both roles, in both directions. */
 
-import { setTimeout as delay } from 'node:timers/promises'
 import { ClientError, isSessionGone } from '../../client/errors.js'
 import { events, type SessionEvent } from '../../client/events.js'
 import { hostJoins, MAX_FAILURES } from '../../client/host.js'
+import { keepAlive } from '../../client/keep-alive.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
 import { CliError } from '../cli-error.js'
@@ -31,9 +31,6 @@ export interface SessionRun extends AcceptanceOptions {
   readonly verify: boolean
 }
 
-/** Milliseconds between two uses of a session in which nothing happens. */
-const SHORTEST_PAUSE = 10_000
-const LONGEST_PAUSE = 300_000
 /** Milliseconds in which the other side is told of an end. */
 const FAREWELL = 5000
 
@@ -52,7 +49,7 @@ export async function runSession (run: SessionRun, context: Context): Promise<Ex
     throw error
   })
   let outcome: { readonly exitCode: ExitCode } | { readonly error: unknown }
-  const background = [watch(run, parts, context, signal), host(run, context, signal), keepAlive(run, signal)]
+  const background = [watch(run, parts, context, signal), host(run, context, signal), keepAlive(run.connection, run.member, { signal })]
   try {
     const ended = Promise.all(background).then(() => parts.closed)
     ended.catch(() => {})
@@ -184,17 +181,6 @@ async function host ({ connection, member, passphrase, folder, state, verify }: 
       report.tell({ event: 'locked' }, 'The session is locked after too many failed attempts: nobody else can join. Start again with a new code.')
     }
   })
-}
-
-/** Uses the session now and then: to wait for somebody is no use of it to the server. */
-async function keepAlive ({ connection, member }: SessionRun, signal: AbortSignal): Promise<void> {
-  const interval = Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, (Date.parse(member.expiresAt) - Date.now()) / 3))
-  const over = (): boolean => signal.aborted
-  while (!over()) {
-    await delay(interval, undefined, { signal }).catch(() => {})
-    // Whether the session is gone, those who work in it find out.
-    if (!over()) await apiOf(connection, member).status({ signal }).catch(() => {})
-  }
 }
 
 /** Ends the session, or leaves it, so that the other side is told. That it has ended already is as good. */

@@ -2,9 +2,9 @@
 
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { brokenLimit, type BrokenLimit } from '../../client/limits.js'
 import { streamSource, textSource, type Source } from '../../client/source.js'
 import type { Member } from '../../client/session.js'
-import { containerSize } from '../../lib/crypto/container.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
 import { treeSource } from '../files/file-source.js'
@@ -48,22 +48,21 @@ export async function sourcesOf ({ paths, text, name = 'stdin' }: Inputs, member
 }
 
 /**
- * Compares what will be stored with the limits: in an end-to-end session the containers.
+ * Compares what will be stored with the limits.
  *
  * @throws {@link CliError} that says which file breaks which limit
  */
-export function checkLimits (sources: ReadonlyArray<Pick<Source, 'name' | 'size'>>, { kind, limits: { maxFileSize, maxSessionSize, maxFiles } }: Pick<Member, 'kind' | 'limits'>): void {
-  const stored = ({ size }: Pick<Source, 'size'>): number => size === null ? 0 : kind === 'end-to-end' ? containerSize(size) : size
-  const tooLarge = sources.filter((source) => stored(source) > maxFileSize)
-  const [first] = tooLarge
-  if (first !== undefined) {
-    const encrypted = (first.size ?? 0) <= maxFileSize ? ', and more when it is encrypted' : ''
-    const others = tooLarge.length > 1 ? ` So are ${count(tooLarge.length - 1, 'other')}.` : ''
-    throw new CliError(`${first.name} has ${formatSize(first.size ?? 0)}${encrypted}, and the server accepts ${formatSize(maxFileSize)} at most.${others}`, EXIT.failure)
-  }
-  const total = sources.reduce((sum, source) => sum + stored(source), 0)
-  if (total > maxSessionSize) throw new CliError(`All together are ${formatSize(total)}, and the server accepts ${formatSize(maxSessionSize)} for a session.`, EXIT.failure)
-  // In an end-to-end session one more says that these were all.
-  const most = kind === 'end-to-end' ? maxFiles - 1 : maxFiles
-  if (sources.length > most) throw new CliError(`There are ${count(sources.length, 'file')}, and the server accepts ${count(most, 'file')} in a session.`, EXIT.failure)
+export function checkLimits (sources: ReadonlyArray<Pick<Source, 'name' | 'size'>>, member: Pick<Member, 'kind' | 'limits'>): void {
+  const broken = brokenLimit(sources, member)
+  if (broken !== undefined) throw new CliError(sentenceAbout(broken), EXIT.failure)
+}
+
+function sentenceAbout (broken: BrokenLimit): string {
+  if (broken.limit === 'session') return `All together are ${formatSize(broken.total)}, and the server accepts ${formatSize(broken.most)} for a session.`
+  if (broken.limit === 'number') return `There are ${count(broken.number, 'file')}, and the server accepts ${count(broken.most, 'file')} in a session.`
+  const { most, sources: [first, ...others] } = broken
+  const size = first?.size ?? 0
+  const encrypted = size <= most ? ', and more when it is encrypted' : ''
+  const more = others.length > 0 ? ` So are ${count(others.length, 'other')}.` : ''
+  return `${first?.name ?? ''} has ${formatSize(size)}${encrypted}, and the server accepts ${formatSize(most)} at most.${more}`
 }

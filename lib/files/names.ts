@@ -67,7 +67,7 @@ export function distinctNames (names: readonly string[]): readonly string[] {
     if (number === undefined) {
       number = 2
     } else {
-      do distinct = numbered(name, number++); while (taken.has(caseless(distinct)))
+      do distinct = numberedFileName(name, number++); while (taken.has(caseless(distinct)))
       taken.add(caseless(distinct))
     }
     nextNumbers.set(caseless(name), number)
@@ -75,7 +75,8 @@ export function distinctNames (names: readonly string[]): readonly string[] {
   })
 }
 
-function numbered (name: string, number: number): string {
+/** A safe name with a number behind its stem: `report (2).pdf`. */
+export function numberedFileName (name: string, number: number): string {
   const { stem, extension } = split(name)
   return fit(stem, ` (${number})${extension}`)
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { numberedName, partialName, safePath } from '../../cli/files/safe-path.js'
+import { numberedName, partialName } from '../../cli/files/partial-name.js'
+import { safePath } from '../../client/safe-path.js'
 
 const LONG = 'x'.repeat(300)
 

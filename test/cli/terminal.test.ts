@@ -3,7 +3,7 @@ import t from 'tap'
 import { cleanLine, cleanText } from '../../cli/terminal/clean-text.js'
 import { count, fitColumns, formatDuration, formatSize } from '../../cli/terminal/format.js'
 import { progressText, ProgressLine } from '../../cli/terminal/progress.js'
-import { Speed } from '../../cli/terminal/speed.js'
+import { Speed } from '../../client/speed.js'
 import { Terminal } from '../../cli/terminal/terminal.js'
 
 t.test('nothing that a terminal obeys is left of a text', (t) => {

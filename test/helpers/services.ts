@@ -11,6 +11,7 @@ const run = promisify(execFile)
 
 /** Where Debian puts them; the variables are for machines that have them elsewhere. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+export const FIREFOX = process.env['FIREFOX'] ?? '/usr/bin/firefox-esr'
 export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
 export const NGINX = process.env['NGINX'] ?? '/usr/sbin/nginx'
 export const PROMTOOL = process.env['PROMTOOL'] ?? '/usr/bin/promtool'
@@ -20,6 +21,7 @@ export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 /** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
 const SERVICES = {
   chromium: { probe: [CHROMIUM, '--version'], remedy: 'install chromium, or name it in CHROMIUM' },
+  firefox: { probe: [FIREFOX, '--version'], remedy: 'install firefox-esr, or name it in FIREFOX' },
   httpx: { probe: [PYTHON, '-c', 'import httpx'], remedy: 'install python3 and python3-httpx, or name a Python that has httpx in PYTHON' },
   cryptography: { probe: [PYTHON, '-c', 'import httpx, cryptography'], remedy: 'install python3-httpx and python3-cryptography, or name a Python that has both in PYTHON' },
   aria2: { probe: [ARIA2, '--version'], remedy: 'install aria2, or name it in ARIA2' },

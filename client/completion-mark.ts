@@ -4,8 +4,8 @@
  * is complete". It is sealed like every other, and whoever does not know it makes a folder that is there.
  */
 
-import type { OfferedFile } from '../../client/offers.js'
-import { directorySource, type Source } from '../../client/source.js'
+import type { OfferedFile } from './offers.js'
+import { directorySource, type Source } from './source.js'
 
 const NAME = '.'
 

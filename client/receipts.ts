@@ -1,6 +1,6 @@
-import type { FileId, JoinId } from '../../lib/ids.js'
-import type { ListedFile } from '../../client/answers.js'
-import type { SessionEvent } from '../../client/events.js'
+import type { FileId, JoinId } from '../lib/ids.js'
+import type { ListedFile } from './answers.js'
+import type { SessionEvent } from './events.js'
 
 interface Receipt {
   readonly by: Set<string>
@@ -21,7 +21,7 @@ export class Receipts {
   readonly #receipts = new Map<FileId, Receipt>()
   readonly #left = new Set<string>()
   #complete = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
 
   /** @param wanted - how many receivers there are to be */
   constructor (wanted: number) {

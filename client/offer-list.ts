@@ -1,7 +1,7 @@
-import { openOffer, type Offer } from '../../client/offers.js'
-import { patiently } from '../../client/retry.js'
-import { apiOf, type Connection, type Member } from '../../client/session.js'
-import type { FileId } from '../../lib/ids.js'
+import { openOffer, type Offer } from './offers.js'
+import { patiently } from './retry.js'
+import { apiOf, type Connection, type Member } from './session.js'
+import type { FileId } from '../lib/ids.js'
 
 /** The offers of a session that grows: each is looked at once, however often the list is asked for. */
 export class OfferList {

@@ -1,0 +1,108 @@
+/** What one side hands over from its first byte to the last receipt: everything, then that it was everything, then who has it. */
+
+import type { FileId } from '../lib/ids.js'
+import { completionMark } from './completion-mark.js'
+import type { SessionEvent } from './events.js'
+import type { Connection } from './http.js'
+import type { SendJournal } from './journal.js'
+import { allFiles } from './list.js'
+import { Receipts } from './receipts.js'
+import { sendFiles, type FailedSource, type SendProgress, type SentFile } from './send.js'
+import { apiOf, type Member } from './session.js'
+import type { Source } from './source.js'
+
+/** What a {@link Delivery} takes. Callbacks must not throw. */
+export interface DeliveryOptions {
+  readonly connection: Connection
+  readonly member: Member
+  readonly sources: readonly Source[]
+  /** See `sendFiles`. */
+  readonly journal?: SendJournal | undefined
+  /** How many are to have received everything before it counts as done. */
+  readonly receivers: number
+  /** How often each file may be downloaded. */
+  readonly maxDownloads?: number | undefined
+  readonly signal: AbortSignal
+  readonly onSent: (sent: SentFile) => void
+  readonly onFailed: (failed: FailedSource) => void
+  readonly onProgress: (progress: SendProgress) => void
+}
+
+/** Sends, and counts who has it. */
+export class Delivery {
+  readonly #options: DeliveryOptions
+  readonly #receipts: Receipts
+  readonly #own = new Set<FileId>()
+  #failed = 0
+
+  constructor (options: DeliveryOptions) {
+    this.#options = options
+    this.#receipts = new Receipts(options.receivers)
+  }
+
+  /** The ids that this side has written. */
+  get own (): ReadonlySet<FileId> {
+    return this.#own
+  }
+
+  /** Files that could not be sent. */
+  get failed (): number {
+    return this.#failed
+  }
+
+  /** How many have all that was sent. */
+  get receivers (): number {
+    return this.#receipts.receivers
+  }
+
+  /** How many of the entries at least one other has. */
+  get received (): number {
+    return this.#receipts.received
+  }
+
+  /** When enough others have everything, or have left. */
+  get settled (): Promise<void> {
+    return this.#receipts.settled
+  }
+
+  /** To be told of every event of the session. */
+  onEvent (event: SessionEvent): void {
+    this.#receipts.onEvent(event)
+  }
+
+  /** Sends everything, and then that it was everything. */
+  async send (): Promise<void> {
+    const { sources, member, onSent } = this.#options
+    for await (const sent of this.#sendAll(sources)) onSent(sent)
+    // Whoever receives is not told that this was all if it was not.
+    if (this.#failed === 0 && member.kind === 'end-to-end') await this.#sendMark()
+    this.#receipts.close()
+  }
+
+  /** Reads from the list what events may have told while nobody listened. */
+  async catchUp (): Promise<void> {
+    const { connection, member, signal } = this.#options
+    const listed = []
+    for await (const file of allFiles(apiOf(connection, member), signal)) listed.push(file)
+    this.#receipts.count(listed)
+  }
+
+  async * #sendAll (sources: readonly Source[]): AsyncGenerator<SentFile, void, undefined> {
+    const { connection, member, journal, signal, maxDownloads, onProgress, onFailed } = this.#options
+    for await (const outcome of sendFiles(connection, member, sources, { journal, maxDownloads, signal, onProgress })) {
+      if ('fileId' in outcome) {
+        this.#own.add(outcome.fileId)
+        this.#receipts.add(outcome.fileId)
+        yield outcome
+        continue
+      }
+      this.#failed += 1
+      onFailed(outcome)
+    }
+  }
+
+  async #sendMark (): Promise<void> {
+    const sent = this.#sendAll([completionMark()])
+    while ((await sent.next()).done !== true);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * `npm run tour`: has Chromium take pictures of every state of the page, in a narrow window and a wide one, light and dark, into
+ * docs/tour. They are there to be looked at; docs/tour.md shows them.
+ */
+
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { launch, type Browser, type Page } from 'puppeteer-core'
+import { buildApp } from '../app.js'
+import { readConfig } from '../lib/config.js'
+
+const TARGET = join(import.meta.dirname, '..', 'docs', 'tour')
+const WIDTHS = [360, 1280] as const
+const SCHEMES = ['light', 'dark'] as const
+/** Quality of the pictures, of 100. */
+const QUALITY = 60
+
+const folder = await mkdtemp(join(tmpdir(), 'local-send-tour-'))
+const app = await buildApp(readConfig({ UPLOAD_FOLDER: join(folder, 'uploads'), SESSION_STORE: 'memory' }))
+const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+const browser = await launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', headless: true, args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP send.example.org 127.0.0.1'] })
+try {
+  await mkdir(TARGET, { recursive: true })
+  await mkdir(join(folder, 'downloads'))
+  await writeFile(join(folder, 'Holiday in Lisbon.mp4'), new Uint8Array(48_300_000))
+  await writeFile(join(folder, 'Rental agreement.pdf'), new Uint8Array(412_000))
+  await walk(browser)
+} finally {
+  await browser.close()
+  await app.close()
+  await rm(folder, { recursive: true, force: true })
+}
+
+/** From home to both ends of a transfer, with a look at each state on the way. */
+async function walk (browser: Browser): Promise<void> {
+  const alice = await open(browser)
+  await alice.goto(origin)
+  await picture(alice, 'home')
+  await alice.select('.language select', 'ar')
+  await picture(alice, 'home-arabic')
+  await alice.select('.language select', 'en')
+  const picker = await alice.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
+  await picker?.uploadFile(join(folder, 'Holiday in Lisbon.mp4'), join(folder, 'Rental agreement.pdf'))
+  await alice.waitForSelector('[data-code]')
+  const code = String(await alice.evaluate('document.querySelector("[data-code]").dataset.code'))
+  await picture(alice, 'sharing')
+
+  const mallory = await open(browser)
+  await mallory.goto(`${origin}/#${code.split('-').slice(0, 2).join('-')}-zoo-zoo-zoo`)
+  await says(mallory, 'The passphrase is wrong')
+  await picture(mallory, 'wrong-passphrase')
+
+  const bob = await open(browser)
+  await bob.goto(`${origin}/#${code}`)
+  await says(bob, 'Rental agreement')
+  await says(alice, 'The other side has joined.')
+  await picture(alice, 'joined')
+  await picture(bob, 'on-offer')
+  await bob.click('button.primary')
+  await says(bob, 'Everything is here')
+  await picture(bob, 'received')
+  await says(alice, 'Received and verified')
+  await picture(alice, 'sent')
+
+  const plain = await open(browser)
+  await plain.goto(origin.replace('127.0.0.1', 'send.example.org'))
+  await picture(plain, 'insecure')
+}
+
+async function open (browser: Browser): Promise<Page> {
+  const context = await browser.createBrowserContext({ downloadBehavior: { policy: 'allow', downloadPath: join(folder, 'downloads') } })
+  return await context.newPage()
+}
+
+async function says (page: Page, text: string): Promise<void> {
+  await page.waitForFunction(`document.body.innerText.includes(${JSON.stringify(text)})`)
+}
+
+/** One state, in every size and scheme. */
+async function picture (page: Page, name: string): Promise<void> {
+  await page.bringToFront()
+  for (const width of WIDTHS) {
+    await page.setViewport({ width, height: width === 360 ? 740 : 820 })
+    for (const scheme of SCHEMES) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }])
+      await page.screenshot({ path: join(TARGET, `${name}-${width}-${scheme}.webp`), type: 'webp', quality: QUALITY, fullPage: true })
+    }
+  }
+}

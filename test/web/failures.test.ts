@@ -1,0 +1,55 @@
+/** What the page does when something goes wrong: it says so, and nothing that is not whole is a file. */
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { randomContent, sha256 } from '../helpers/client.js'
+import { startProxy } from '../helpers/proxy.js'
+import { startServer, temporaryFolder } from '../helpers/server.js'
+import { downloaded, needs } from '../helpers/services.js'
+import { enterCode, press, reads, send, startPeople, violations } from './page.js'
+
+t.test('failures, in Chromium', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const { origin } = await startServer(t)
+  const { open } = await startPeople(t)
+  const folder = await temporaryFolder(t)
+  const content = randomContent(5 * 2 ** 20)
+  const path = join(folder, 'a.bin')
+  await writeFile(path, content)
+
+  await t.test('a wrong passphrase is told to both sides, and the right one still opens', async (t) => {
+    const alice = await open(origin)
+    const code = await send(alice, path)
+    const [id, digits] = code.split('-')
+    const mallory = await open(origin)
+    await enterCode(mallory, `${id ?? ''}-${digits ?? ''}-zoo-zoo-zoo`)
+    await reads(mallory, 'The passphrase is wrong on one side')
+    t.same(await violations(mallory.page), [], 'a failure')
+    await reads(alice, 'Somebody tried a wrong passphrase')
+    t.same(await violations(alice.page), [], 'somebody was refused')
+    await press(mallory, 'Start again')
+    await enterCode(mallory, 'no code')
+    await reads(mallory, 'This is not a code.')
+    await enterCode(mallory, '')
+    await mallory.page.$eval('#code', (input) => { (input as HTMLInputElement).select() })
+    await enterCode(mallory, code)
+    await press(mallory, 'Save')
+    await reads(mallory, 'Everything is here')
+    t.equal(sha256(await readFile(await downloaded(mallory.downloads, 'a.bin'))), sha256(content))
+  })
+
+  await t.test('a connection that breaks while it sends is made anew', async (t) => {
+    const proxy = await startProxy(t, origin)
+    const alice = await open(proxy.origin)
+    const caught = proxy.hold(3 * 2 ** 20)
+    const code = await send(alice, path)
+    const held = await caught
+    held.cut()
+    const bob = await open(`${origin}/#${code}`)
+    await reads(bob, 'This is all of it.')
+    await press(bob, 'Save')
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+  })
+})

@@ -1,0 +1,73 @@
+/** From page to page in Firefox, and between it and the command: what is saved is a file on the disk, byte for byte. */
+
+import { spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t, { type Test } from 'tap'
+import { codeOf, newPlace } from '../cli/program.js'
+import { randomContent, sha256 } from '../helpers/client.js'
+import { startServer, temporaryFolder } from '../helpers/server.js'
+import { downloaded, needs } from '../helpers/services.js'
+import type { Command } from './firefox-driver.js'
+
+/** A Firefox that keeps its downloads in a folder. @returns what carries commands out, one after the other */
+function startFirefox (t: Test, downloads: string): (command: Command) => Promise<unknown> {
+  const driver = new URL('firefox-driver.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, ['--import', 'tsx', driver], { env: { PATH: process.env['PATH'], HOME: downloads, DOWNLOADS: downloads }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const ended = new Promise<void>((resolve) => { child.once('exit', () => { resolve() }) })
+  t.teardown(async () => {
+    child.stdin.end()
+    await ended
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return async (command) => {
+    child.stdin.write(`${JSON.stringify(command)}\n`)
+    const line = await lines.next()
+    if (line.done === true) throw new Error('Firefox has ended.')
+    const answer = JSON.parse(line.value) as { readonly value?: unknown, readonly error?: string }
+    if (answer.error !== undefined) throw new Error(answer.error)
+    return answer.value
+  }
+}
+
+t.test('in Firefox', async (t) => {
+  if (!await needs(t, 'firefox')) return
+  const { origin } = await startServer(t)
+  const downloads = await temporaryFolder(t)
+  const folder = await temporaryFolder(t)
+  const firefox = startFirefox(t, downloads)
+  const open = async (address: string): Promise<number> => Number(await firefox({ do: 'open', address }))
+  const content = randomContent(5 * 2 ** 20 + 321)
+  const path = join(folder, 'from the page.bin')
+  await writeFile(path, content)
+
+  await t.test('from page to page', async (t) => {
+    const alice = await open(origin)
+    const code = String(await firefox({ do: 'send', who: alice, paths: [path] }))
+    const bob = await open(`${origin}/#${code}`)
+    await firefox({ do: 'reads', who: bob, text: 'This is all of it.' })
+    t.equal(await firefox({ do: 'address', who: bob }), `${origin}/`, 'the link leaves the address bar')
+    await firefox({ do: 'press', who: bob, name: 'Save' })
+    await firefox({ do: 'reads', who: bob, text: 'Everything is here' })
+    await firefox({ do: 'reads', who: alice, text: 'Received and verified' })
+    t.equal(sha256(await readFile(await downloaded(downloads, 'from the page.bin'))), sha256(content))
+    for (const who of [alice, bob]) t.same(await firefox({ do: 'complaints', who }), [])
+  })
+
+  await t.test('to the command and from it', async (t) => {
+    const place = await newPlace(t, origin)
+    const alice = await open(origin)
+    const receiving = place.run(['receive', '--yes', String(await firefox({ do: 'send', who: alice, paths: [path] }))])
+    t.equal(await receiving.exit, 0, receiving.stderr())
+    await firefox({ do: 'reads', who: alice, text: 'Received and verified' })
+    t.equal(sha256(await readFile(join(place.home, 'from the page.bin'))), sha256(content))
+    await writeFile(join(place.home, 'from the command.bin'), content)
+    const sending = place.run(['send', 'from the command.bin'])
+    const bob = await open(`${origin}/#${await codeOf(sending)}`)
+    await firefox({ do: 'press', who: bob, name: 'Save' })
+    await firefox({ do: 'reads', who: bob, text: 'Everything is here' })
+    t.equal(sha256(await readFile(await downloaded(downloads, 'from the command.bin'))), sha256(content))
+    t.equal(await sending.exit, 0, sending.stderr())
+  })
+})

@@ -1,0 +1,22 @@
+/** The page's address: the server it speaks to, and the code that a link holds. */
+
+import type { Connection } from '../client/session.js'
+
+/** The server that this page is from. */
+export const connection: Connection = { server: new URL('.', location.href.split('#')[0]).href.replace(/\/+$/, '') }
+
+/**
+ * Takes the code out of the address, where the history, and whoever looks at the screen, would keep it.
+ *
+ * @returns `undefined` if there is none
+ */
+export function takeFragment (): string | undefined {
+  const fragment = location.hash.slice(1)
+  if (fragment === '') return undefined
+  history.replaceState(null, '', location.pathname + location.search)
+  try {
+    return decodeURIComponent(fragment)
+  } catch {
+    return fragment
+  }
+}

@@ -1,0 +1,18 @@
+import { render } from 'preact'
+import { CurrentView } from './views/current.js'
+import { followLanguage } from './strings/index.js'
+import { sweepPrivatePlace } from './saving/private-place.js'
+import { Insecure } from './views/insecure.js'
+import { Page } from './views/page.js'
+
+const root = document.getElementById('app')
+if (root === null) throw new TypeError('The page has no place for the application.')
+followLanguage()
+// What noscript left there is not preact's to update.
+root.replaceChildren()
+if (isSecureContext) {
+  void sweepPrivatePlace()
+  render(<Page><CurrentView /></Page>, root)
+} else {
+  render(<Page><Insecure /></Page>, root)
+}

@@ -1,0 +1,74 @@
+/**
+ * The origin's private file system. A file is written there, and downloaded from there when it is whole: the browser copies it
+ * to where its user keeps downloads. Everything of a tab lies in a folder of its own, which goes with the tab.
+ */
+
+import { ProblemError } from '../transfer/problem.js'
+import { failing, writeTo } from './handle-file.js'
+import type { Place } from './place.js'
+
+const PREFIX = 'tab-'
+/** Bytes of the room there is that are left alone. */
+const MARGIN = 2 ** 24
+
+/** The folder of this tab; made once. */
+let own: Promise<FileSystemDirectoryHandle> | undefined
+
+/** Files go into the private file system; `undefined` where there is none, or none that can be written to from here. */
+export async function privatePlace (): Promise<Place | undefined> {
+  try {
+    own ??= ownFolder()
+    const folder = await own
+    return {
+      create: (_path, size) => failing(async () => {
+        await checkRoom(size)
+        const name = crypto.randomUUID()
+        const handle = await folder.getFileHandle(name, { create: true })
+        return await writeTo(handle, { finish: () => handle.getFile(), discard: () => folder.removeEntry(name) })
+      }),
+      // What is downloaded has no folders.
+      makeFolder: () => Promise.resolve()
+    }
+  } catch {
+    own = undefined
+    return undefined
+  }
+}
+
+async function ownFolder (): Promise<FileSystemDirectoryHandle> {
+  if (!('createWritable' in FileSystemFileHandle.prototype)) throw new TypeError('Files here can only be written by a worker.')
+  const root = await navigator.storage.getDirectory()
+  const name = `${PREFIX}${crypto.randomUUID()}`
+  await hold(name)
+  return await root.getDirectoryHandle(name, { create: true })
+}
+
+/** Holds a lock of this name as long as the tab lives: by it, others see that the folder is in use. */
+async function hold (name: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    void navigator.locks.request(name, () => {
+      resolve()
+      return new Promise<never>(() => undefined)
+    })
+  })
+}
+
+async function checkRoom (size: number | null): Promise<void> {
+  const { quota, usage } = await navigator.storage.estimate()
+  if (size !== null && quota !== undefined && usage !== undefined && size + MARGIN > quota - usage) throw new ProblemError({ code: 'NO_ROOM' })
+}
+
+/** Removes what tabs that are gone have left. */
+export async function sweepPrivatePlace (): Promise<void> {
+  try {
+    const root = await navigator.storage.getDirectory()
+    for await (const name of root.keys()) {
+      if (!name.startsWith(PREFIX)) continue
+      await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+        if (lock !== null) await root.removeEntry(name, { recursive: true })
+      })
+    }
+  } catch {
+    // There is no such file system, or another tab sweeps it at this moment.
+  }
+}

@@ -1,0 +1,46 @@
+/** Which of its states the page is in. */
+
+import { signal } from '@preact/signals'
+import type { Source } from '../client/source.js'
+import { connection } from './address.js'
+import { readCode } from './input/entered-code.js'
+import { problemOf, type Problem } from './transfer/problem.js'
+import { Receiving } from './transfer/receiving.js'
+import { Sending, type SendChoices } from './transfer/sending.js'
+
+export type Screen =
+  | { readonly name: 'home', readonly problem?: Problem | undefined }
+  | { readonly name: 'sending', readonly sending: Sending }
+  | { readonly name: 'receiving', readonly receiving: Receiving }
+
+export const screen = signal<Screen>({ name: 'home' })
+
+/** Back to the beginning. */
+export function start (): void {
+  screen.value = { name: 'home' }
+}
+
+/** Sends these. */
+export function send (sources: readonly Source[], choices: SendChoices): void {
+  const sending = new Sending(connection, sources, choices)
+  screen.value = { name: 'sending', sending }
+  void sending.run()
+}
+
+/** Receives what a code, or a link, leads to. Nothing happens while something else is going on. */
+export function open (text: string): void {
+  if (screen.value.name !== 'home') return
+  try {
+    const code = readCode(text)
+    if (code.server !== undefined && code.server !== connection.server) {
+      // Its own page is to open it: this one speaks to its own server only.
+      location.assign(text.trim())
+      return
+    }
+    const receiving = new Receiving(connection, code)
+    screen.value = { name: 'receiving', receiving }
+    if (!receiving.needsPassphrase) void receiving.run()
+  } catch (error) {
+    screen.value = { name: 'home', problem: problemOf(error) }
+  }
+}

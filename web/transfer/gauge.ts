@@ -1,0 +1,46 @@
+/** How far something has come, told to the views now and then: chunks come by the hundred a second, and nobody reads so fast. */
+
+import { computed, signal } from '@preact/signals'
+import { Speed } from '../../client/speed.js'
+
+/** Milliseconds between two states that are shown. */
+const INTERVAL = 150
+
+/** Counts bytes. */
+export class Gauge {
+  /** Bytes so far. */
+  readonly done = signal(0)
+  /** Bytes in all; `null` while nobody knows. */
+  readonly total = signal<number | null>(null)
+  /** Bytes in a second, over the last seconds; `undefined` while there is too little to tell. */
+  readonly speed = signal<number | undefined>(undefined)
+  /** Seconds until all has come; `undefined` while nobody can tell. */
+  readonly secondsLeft = computed(() => {
+    const { done: { value: done }, total: { value: total }, speed: { value: speed = 0 } } = this
+    return total === null || speed < 1 ? undefined : Math.max(0, total - done) / speed
+  })
+
+  readonly #speed = new Speed()
+  #bytes = 0
+  #shown = Number.NEGATIVE_INFINITY
+
+  constructor (total: number | null = null) {
+    this.total.value = total
+  }
+
+  /** So many more. */
+  add (bytes: number): void {
+    this.#bytes += bytes
+    const now = performance.now()
+    if (now - this.#shown < INTERVAL) return
+    this.#shown = now
+    this.#speed.add(this.#bytes, now)
+    this.flush()
+  }
+
+  /** Shows where it stands now. */
+  flush (): void {
+    this.done.value = this.#bytes
+    this.speed.value = this.#speed.bytesPerSecond
+  }
+}

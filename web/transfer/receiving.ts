@@ -1,0 +1,224 @@
+/**
+ * Receiving, from a code to the sender's last entry. A state machine without a view:
+ *
+ *     asking (for a passphrase) → joining → offered → done
+ *                                    └─────────┴────→ left (by who receives), ended (by who sends), failed
+ *
+ * Invariant: it is done when the sender has said that this was all, and all of it has been verified and saved; never because
+ * nothing more comes.
+ */
+
+import { computed, signal } from '@preact/signals'
+import type { Code } from '../../client/code.js'
+import { isCompletionMark } from '../../client/completion-mark.js'
+import { confirmThoseThere } from '../../client/confirm.js'
+import { ClientError, isSessionGone } from '../../client/errors.js'
+import { events } from '../../client/events.js'
+import { pause } from '../../client/http.js'
+import { joinSession, type JoinState } from '../../client/join.js'
+import { keepAlive } from '../../client/keep-alive.js'
+import { OfferList } from '../../client/offer-list.js'
+import type { Offer, OfferedFile } from '../../client/offers.js'
+import { apiOf, type Connection, type Member } from '../../client/session.js'
+import type { SessionKind } from '../../lib/crypto/spake2.js'
+import type { FileId } from '../../lib/ids.js'
+import { closeSoon } from './farewell.js'
+import { Gauge } from './gauge.js'
+import { OfferRow } from './offer-row.js'
+import { problemOf, type Problem } from './problem.js'
+import { Taking } from './taking.js'
+
+/** How far receiving is. */
+export type ReceivePhase =
+  | { readonly name: 'asking' }
+  | { readonly name: 'joining', readonly step: JoinState }
+  | { readonly name: 'offered' }
+  | { readonly name: 'done' }
+  | { readonly name: 'left' }
+  | { readonly name: 'ended' }
+  | { readonly name: 'failed', readonly problem: Problem }
+
+/** Milliseconds between two looks at the list: files come by the hundred, and each of them is an event. */
+const LOOK_INTERVAL = 250
+/** Milliseconds in which the other side is told of an end. */
+const FAREWELL = 5000
+
+/** One act of receiving. */
+export class Receiving {
+  readonly phase = signal<ReceivePhase>({ name: 'asking' })
+  readonly rows = signal<readonly OfferRow[]>([])
+  /** Whether the sender has said that this was all. */
+  readonly complete = signal(false)
+  /** Entries that nobody can read: somebody has damaged them. */
+  readonly damaged = signal(0)
+  /** For people who compare it by voice. */
+  readonly verifier = signal('')
+  readonly kind = signal<SessionKind>('end-to-end')
+  readonly gauge = new Gauge(0)
+  /** Whether everything that is listed has been dealt with. */
+  readonly settled = computed(() => this.rows.value.every(({ state }) => ['saved', 'withdrawn'].includes(state.value)))
+  /** How files are taken; there when the session has been joined. */
+  readonly taking = signal<Taking | undefined>(undefined)
+  readonly #connection: Connection
+  readonly #code: Code
+  #stop = new AbortController()
+  #password: string | undefined
+  readonly #marks: FileId[] = []
+  #member: Member | undefined
+  #changed = true
+  #wake = (): void => undefined
+
+  constructor (connection: Connection, code: Code) {
+    this.#connection = connection
+    this.#code = code
+  }
+
+  /** Whether something would be lost if the page were closed. */
+  get isUnderWay (): boolean {
+    return this.phase.value.name === 'joining' || this.phase.value.name === 'offered'
+  }
+
+  /** Whether the code holds no passphrase, so that it has to be asked for. */
+  get needsPassphrase (): boolean {
+    return this.#code.passphrase === undefined
+  }
+
+  /**
+   * Joins, and receives what its user wants, to the end.
+   *
+   * @param password - where the code holds none
+   * @param kind - what its user expects
+   */
+  async run (password?: string, kind: SessionKind = 'end-to-end'): Promise<void> {
+    this.kind.value = kind
+    this.#password = password
+    try {
+      this.phase.value = { name: 'joining', step: 'deriving' }
+      const member = await this.#join(password, kind)
+      this.taking.value = this.#takingFrom(member)
+      this.phase.value = { name: 'offered' }
+      await Promise.race([this.#follow(member), this.#look(member), keepAlive(this.#connection, member, { signal: this.#stop.signal })])
+      this.#stop.signal.throwIfAborted()
+    } catch (error) {
+      this.#end(error)
+    } finally {
+      this.#stop.abort()
+      await this.#leave()
+    }
+  }
+
+  /** Joins again, a session that the server encrypts: what its user wants all the same. */
+  retryManaged (): void {
+    this.#stop = new AbortController()
+    void this.run(this.#password, 'managed')
+  }
+
+  /** Takes no more. */
+  leave (): void {
+    this.#stop.abort(new Left())
+  }
+
+  /** The page goes away: who sends is told, if the browser lets it. */
+  abandon (): void {
+    if (this.#member !== undefined && this.isUnderWay) closeSoon(this.#connection, this.#member)
+  }
+
+  async #join (password: string | undefined, kind: SessionKind): Promise<Member> {
+    const { sessionId, verificationCode, passphrase } = this.#code
+    const { member, verifier } = await joinSession(this.#connection, {
+      code: `${sessionId}-${verificationCode}`,
+      password: password ?? passphrase,
+      kind,
+      onState: (step) => { this.phase.value = { name: 'joining', step } },
+      signal: this.#stop.signal
+    })
+    this.#member = member
+    this.verifier.value = verifier
+    return member
+  }
+
+  /** Follows the session's events until it is over. */
+  async #follow (member: Member): Promise<void> {
+    for await (const { type } of events(this.#connection, member, { signal: this.#stop.signal })) {
+      if (type === 'file.started' || type === 'file.ready' || type === 'reset') this.#lookSoon()
+    }
+    throw new ClientError('SESSION_CLOSED')
+  }
+
+  #lookSoon (): void {
+    this.#changed = true
+    this.#wake()
+  }
+
+  /** Looks at the list whenever it has changed. */
+  async #look (member: Member): Promise<never> {
+    const { signal } = this.#stop
+    const list = new OfferList(this.#connection, member, () => new Set())
+    for (;;) {
+      if (!this.#changed) await new Promise<void>((resolve) => { this.#wake = resolve })
+      this.#changed = false
+      this.#add(await list.fresh(signal))
+      await this.#confirmMarks(member)
+      await pause(LOOK_INTERVAL, signal)
+    }
+  }
+
+  #add (offers: readonly Offer[]): void {
+    const files: OfferedFile[] = []
+    for (const offer of offers) {
+      if (!('name' in offer)) this.damaged.value += 1
+      else if (isCompletionMark(offer)) this.#marks.push(offer.fileId)
+      else files.push(offer)
+    }
+    if (files.length > 0) this.rows.value = [...this.rows.value, ...files.map((file) => new OfferRow(file))]
+    // With something in the list that nobody can read, nobody knows whether the rest is all.
+    this.complete.value = this.#marks.length > 0 && this.damaged.value === 0
+  }
+
+  #takingFrom (member: Member): Taking {
+    const { signal } = this.#stop
+    return new Taking({
+      connection: this.#connection,
+      member,
+      gauge: this.gauge,
+      signal,
+      confirm: (ids) => confirmThoseThere(this.#connection, member, ids, { signal }),
+      onConfirmed: () => this.#confirmMarks(member)
+    })
+  }
+
+  /** Tells the sender that he may go: all that he meant to send is here. */
+  async #confirmMarks (member: Member): Promise<void> {
+    if (!this.complete.value || !this.settled.value || this.taking.value?.isConfirmed !== true) return
+    await confirmThoseThere(this.#connection, member, this.#marks, { signal: this.#stop.signal })
+    this.#stop.abort(new Finished())
+  }
+
+  #end (error: unknown): void {
+    const reason: unknown = this.#stop.signal.aborted ? this.#stop.signal.reason : error
+    if (reason instanceof Finished) this.phase.value = { name: 'done' }
+    else if (reason instanceof Left) this.phase.value = { name: 'left' }
+    else if (this.#member !== undefined && isSessionGone(reason)) this.phase.value = { name: 'ended' }
+    else this.phase.value = { name: 'failed', problem: problemOf(reason) }
+  }
+
+  async #leave (): Promise<void> {
+    // Who has everything has said so, and the sender may have ended the session by now.
+    if (this.#member === undefined || ['done', 'ended'].includes(this.phase.value.name)) return
+    await apiOf(this.#connection, this.#member).leave({ signal: AbortSignal.timeout(FAREWELL) }).catch(() => undefined)
+  }
+}
+
+/** Why it ended: everything is here. */
+class Finished extends Error {
+  override readonly name = 'Finished'
+}
+
+/** Why it ended: its user wants no more. */
+class Left extends Error {
+  override readonly name = 'Left'
+}
+
+/** Whether a session of the other kind was found, which its user may want all the same. */
+export const isOtherKind = ({ phase }: Pick<Receiving, 'phase'>): boolean =>
+  phase.value.name === 'failed' && phase.value.problem.code === 'UNEXPECTED_KIND'

@@ -1,0 +1,38 @@
+import type { Signal } from '@preact/signals'
+import { strings } from '../strings/index.js'
+import type { SendChoices } from '../transfer/sending.js'
+
+/** The most joiners that a server admits unless its operator says otherwise. */
+const MOST_RECEIVERS = 20
+
+/** Seconds, by the name of the choice. */
+const EXPIRIES = { default: undefined, minutes10: 600, hour: 3600, day: 86_400 } as const
+
+const isExpiry = (name: string): name is keyof typeof EXPIRIES => Object.hasOwn(EXPIRIES, name)
+
+/** For how many it is, and how long it lasts. */
+export function Choices ({ choices }: { readonly choices: Signal<SendChoices> }) {
+  const { home } = strings.value
+  const { receivers, expiresIn } = choices.value
+  const expiry = Object.keys(EXPIRIES).filter(isExpiry).find((name) => EXPIRIES[name] === expiresIn) ?? 'default'
+  return (
+    <details>
+      <summary>{home.choices}</summary>
+      <div class='fields'>
+        <label>
+          {home.receivers}
+          <input
+            type='number' min={1} max={MOST_RECEIVERS} value={receivers} inputMode='numeric'
+            onInput={({ currentTarget: { valueAsNumber } }) => { if (valueAsNumber >= 1 && valueAsNumber <= MOST_RECEIVERS) choices.value = { ...choices.value, receivers: Math.floor(valueAsNumber) } }}
+          />
+        </label>
+        <label>
+          {home.expiry}
+          <select value={expiry} onChange={({ currentTarget: { value } }) => { if (isExpiry(value)) choices.value = { ...choices.value, expiresIn: EXPIRIES[value] } }}>
+            {Object.keys(EXPIRIES).filter(isExpiry).map((name) => <option key={name} value={name}>{home.expiries[name]}</option>)}
+          </select>
+        </label>
+      </div>
+    </details>
+  )
+}

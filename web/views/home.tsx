@@ -1,0 +1,36 @@
+import { useSignal } from '@preact/signals'
+import { open, send } from '../screen.js'
+import { strings } from '../strings/index.js'
+import type { Problem } from '../transfer/problem.js'
+import type { SendChoices } from '../transfer/sending.js'
+import { Choices } from './choices.js'
+import { CodeField } from './code-field.js'
+import { DropZone } from './drop-zone.js'
+import { Honest } from './honest.js'
+import { ProblemNote } from './problem.js'
+import { TextField } from './text-field.js'
+
+/** Where everything begins: something to send, or a code. */
+export function Home ({ problem }: { readonly problem?: Problem | undefined }) {
+  const { home } = strings.value
+  const choices = useSignal<SendChoices>({ receivers: 1, expiresIn: undefined })
+  return (
+    <>
+      <h1 class='visually-hidden'>{strings.value.title}</h1>
+      <div class='home'>
+        <section class='card' aria-labelledby='send'>
+          <h2 id='send'>{home.send}</h2>
+          <DropZone onSources={(sources) => { send(sources, choices.value) }} />
+          <TextField onText={(source) => { send([source], choices.value) }} />
+          <Choices choices={choices} />
+        </section>
+        <section class='card' aria-labelledby='receive'>
+          <h2 id='receive'>{home.receive}</h2>
+          <CodeField onCode={open} />
+          {problem && <ProblemNote problem={problem} />}
+        </section>
+      </div>
+      <Honest>{home.honest}</Honest>
+    </>
+  )
+}

@@ -1,0 +1,24 @@
+import type { BrokenLimit } from '../../client/limits.js'
+import { formatSize } from '../strings/format.js'
+import { strings } from '../strings/index.js'
+import type { Problem } from '../transfer/problem.js'
+import { WarningIcon } from './icons.js'
+
+/** What went wrong, and what to do, in the page's language. */
+export function sentenceFor (problem: Problem): string {
+  const { problems } = strings.value
+  if (problem.code === 'LIMIT') return sentenceAbout(problem.broken)
+  const known: Readonly<Record<string, unknown>> = problems
+  const sentence = known[problem.code]
+  return typeof sentence === 'string' ? sentence : problems.other(problem.code)
+}
+
+function sentenceAbout (broken: BrokenLimit): string {
+  const { problems } = strings.value
+  if (broken.limit === 'session') return problems.tooMuch(formatSize(broken.most))
+  if (broken.limit === 'number') return problems.tooMany(broken.most)
+  return problems.tooLarge(broken.sources[0]?.name ?? '', formatSize(broken.most), broken.sources.length - 1)
+}
+
+/** It, as soon as it happens, to those who see and to those who listen. */
+export const ProblemNote = ({ problem }: { readonly problem: Problem }) => <p class='note warning' role='alert'><WarningIcon /><span>{sentenceFor(problem)}</span></p>

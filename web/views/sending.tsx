@@ -1,0 +1,80 @@
+import { formatSize } from '../strings/format.js'
+import { strings } from '../strings/index.js'
+import type { SendRow, Sending } from '../transfer/sending.js'
+import { CodeCard } from './code-card.js'
+import { Ending } from './ending.js'
+import { Heading } from './heading.js'
+import { Honest } from './honest.js'
+import { DoneIcon } from './icons.js'
+import { ProblemNote, sentenceFor } from './problem.js'
+import { FileProgress, OverallProgress } from './progress.js'
+import { KindIcon, Rows } from './rows.js'
+import { Verifiers } from './verifiers.js'
+
+interface SendingProps {
+  readonly sending: Sending
+  readonly onAgain: () => void
+}
+
+/** Sending, in each of its phases. */
+export function SendingView ({ sending, onAgain }: SendingProps) {
+  const { sending: words, problems } = strings.value
+  const { value: phase } = sending.phase
+  switch (phase.name) {
+    case 'creating': return <section class='card'><Heading>{words.creating}</Heading></section>
+    case 'sharing': return <Sharing sending={sending} code={phase.code} link={phase.link} />
+    case 'done': return phase.complete
+      ? <Ending good heading={words.doneHeading} text={words.done(phase.receivers)} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
+      : <Ending heading={words.partlyHeading} text={words.partly} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
+    case 'stopped': return <Ending heading={words.stoppedHeading} text={words.stopped} again={words.again} onAgain={onAgain} />
+    case 'failed': return <Ending heading={problems.heading} text={sentenceFor(phase.problem)} again={problems.again} onAgain={onAgain} />
+  }
+}
+
+function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly code: string, readonly link: string }) {
+  const { sending: words } = strings.value
+  return (
+    <>
+      <CodeCard code={code} link={link} />
+      <section class='card'>
+        <SharingState sending={sending} />
+        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? words.uploaded : words.uploading} />
+        <SentRows sending={sending} />
+        <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
+      </section>
+      <Honest>{words.honest}</Honest>
+    </>
+  )
+}
+
+/** Who is there, and who was not let in. */
+function SharingState ({ sending }: { readonly sending: Sending }) {
+  const { sending: words } = strings.value
+  const { joined: { value: verifiers }, refused: { value: refused }, locked: { value: locked }, receivers } = sending
+  const refusal = refused?.reason === 'full' ? words.refused.full() : refused && words.refused[refused.reason](refused.times)
+  return (
+    <>
+      <p role='status' class={verifiers.length === 0 ? 'state waiting' : 'state'}>{verifiers.length === 0 ? words.waiting : words.joined(verifiers.length, receivers)}</p>
+      <Verifiers verifiers={verifiers} />
+      {refusal !== undefined && <p class='note warning' role='alert'>{refusal}</p>}
+      {locked && <p class='note warning' role='alert'>{words.locked}</p>}
+    </>
+  )
+}
+
+const SentRows = ({ sending }: { readonly sending: Sending }) => <Rows rows={sending.rows}>{(row) => <SentRow key={row.source.name} row={row} />}</Rows>
+
+function SentRow ({ row }: { readonly row: SendRow }) {
+  const { states } = strings.value.sending
+  const { source: { name, size, kind }, state: { value: state }, problem: { value: problem } } = row
+  return (
+    <li class={`row ${state}`}>
+      <KindIcon kind={kind} />
+      <span class='name' dir='auto'>{name}</span>
+      <span class='size'>{size === null ? '' : formatSize(size)}</span>
+      <span class='row-state'>{state === 'received' && <DoneIcon />}{states[state]}</span>
+      {state === 'sending' && <FileProgress gauge={row.gauge} label={name} />}
+      {problem && <ProblemNote problem={problem} />}
+    </li>
+  )
+}
