@@ -44,4 +44,6 @@ export default fp<{ readonly folder?: string | undefined }>(async (app, { folder
       if (path.endsWith('.html')) void reply.header('content-security-policy', PAGE_CSP)
     }
   })
-}, { name: 'web', dependencies: ['security-headers', 'rate-limit'] })
+  const { BASE_PATH } = app.config
+  if (BASE_PATH !== '') app.get(BASE_PATH, { config: { access: 'anyone' }, schema: { hide: true } }, async (_request, reply) => reply.redirect(`${BASE_PATH}/`, 308))
+}, { name: 'web', dependencies: ['config', 'security-headers', 'rate-limit'] })

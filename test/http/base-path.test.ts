@@ -19,7 +19,9 @@ t.test('under a path, whether the proxy takes it away or not', async (t) => {
     const location = `${origin}${String(begun.headers.get('location'))}`
     t.equal((await call(location, { method: 'POST', token, headers: { ...TUS, 'x-http-method-override': 'DELETE' } })).status, 204, 'a method that is named in a header')
   }
-  t.equal((await call(`${origin}/send`)).summary, '404 NOT_FOUND')
+  const page = await fetch(`${origin}/send`, { redirect: 'manual' })
+  t.same([page.status, page.headers.get('location')], [308, '/send/'], 'the links of the page are relative')
+  t.match((await call(`${origin}/send/`)).body['text'], /<title>/)
   t.equal((await call(`${origin}/sender/health`)).summary, '404 NOT_FOUND')
   t.equal((await call(`${origin}/send/send/health`)).summary, '404 NOT_FOUND')
   t.equal((await call(`${origin}/send/health?a=b`)).status, 200)

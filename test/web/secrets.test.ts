@@ -20,8 +20,8 @@ async function recordRequests (page: Page): Promise<{ readonly addresses: string
   await devtools.send('Network.enable')
   devtools.on('Network.requestWillBeSent', ({ request }) => {
     addresses.push(request.url)
-    // Bodies among it, as far as they are text.
-    sent.push(JSON.stringify(request))
+    // Bodies among it, as far as they are text. A fragment is told here and stays in the browser.
+    sent.push(JSON.stringify({ ...request, urlFragment: undefined }))
   })
   devtools.on('Network.requestWillBeSentExtraInfo', ({ headers }) => { sent.push(JSON.stringify(headers)) })
   return { addresses, sent }
