@@ -1,7 +1,7 @@
 /** How the upload of a large source begins: afresh, or where an earlier process was interrupted. */
 
 import { toBase64url, type Bytes } from '../lib/crypto/bytes.js'
-import { CHUNK_LOG2, MAX_CHUNK_LOG2, MAX_PLAINTEXT, newSalt } from '../lib/crypto/container.js'
+import { CHUNK_LOG2, MAX_PLAINTEXT, newSalt } from '../lib/crypto/container.js'
 import { sealMetadata } from '../lib/crypto/metadata.js'
 import type { FileId } from '../lib/ids.js'
 import { newFileId } from '../lib/new-ids.js'
@@ -90,18 +90,13 @@ export async function beginUpload (sender: Sender, { source, key }: KeyedSource)
   }
   const fileId = newFileId()
   const metadata = await sealDescription(sender, contentKey, source, fileId)
-  const sealed = { salt: newSalt(), chunkLog2: chunkLog2For(source.size), metadata }
+  const sealed = { salt: newSalt(), chunkLog2: CHUNK_LOG2, metadata }
   await journal?.begin([{ key, record: { ...common, fileId, sealed } }])
   const content = new SealedContent(source, { ...sealed, contentKey, fileId, writer: writerOf(sender.member), journal, key, noted: 0 })
   const fields = { file_id: fileId, metadata: toBase64url(metadata), ...limitFields(sender) }
   await persistently(retries(), () => beginOnce(sender, content.length, fields))
   return { fileId, content, offset: 0, resumed: false }
 }
-
-/** Bytes from which on a source is sealed in chunks of 1 MiB, the largest there are: measured, a tenth faster than 256 KiB. Below, less has to come before a receiver has something. */
-const MANY = 64 * 2 ** 20
-
-const chunkLog2For = (size: number | null): number => size !== null && size >= MANY ? MAX_CHUNK_LOG2 : CHUNK_LOG2
 
 /** Nobody else draws this id: if the server has it, the answer to an earlier try was lost. */
 async function beginOnce ({ api, signal }: Sender, length: number | null, fields: Readonly<Record<string, string>>): Promise<void> {

@@ -13,8 +13,6 @@ import { HEADER_SIZE, TAG_SIZE } from './container-header.js'
 
 /** What writers use for chunkLog2: chunks of 256 KiB (section 5). */
 export const CHUNK_LOG2 = 0x12
-/** The largest chunkLog2: chunks of 1 MiB (section 5). */
-export const MAX_CHUNK_LOG2 = 0x14
 /** Bytes of the largest plaintext. */
 export const MAX_PLAINTEXT = 2 ** 40
 

@@ -6,6 +6,6 @@
  */
 
 export { CONTAINER, HEADER_SIZE, TAG_SIZE, checkHeader, newSalt, type Expectations, type Writer } from './container-header.js'
-export { CHUNK_LOG2, MAX_CHUNK_LOG2, MAX_PLAINTEXT, chunkCount, chunkSpan, containerSize, plaintextSize, type ChunkSpan } from './container-sizes.js'
+export { CHUNK_LOG2, MAX_PLAINTEXT, chunkCount, chunkSpan, containerSize, plaintextSize, type ChunkSpan } from './container-sizes.js'
 export { createSealer, openContainer, sealAgainAsLast, type Opener, type Sealer, type SealerOptions } from './container-chunks.js'
 export { openRange, openStream, sealStream } from './container-stream.js'
