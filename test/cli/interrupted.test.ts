@@ -1,52 +1,8 @@
-import { readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { Noise } from '../helpers/noise.js'
-import { startProxy, type Held } from '../helpers/proxy.js'
-import { codeOf, newPlace, said, setUp, stateOf, treeOf, type Place, type Run } from './program.js'
-
-const CONTENT = new Noise('a large file').take(12_000_000)
-
-interface Midway {
-  readonly alice: Place
-  readonly bob: Place
-  readonly sending: Run
-  readonly receiving: Run
-  readonly code: string
-  readonly held: Held
-}
-
-/** A transfer of which some megabytes have come through, and the rest is held. */
-async function transferMidway (t: Test): Promise<Midway> {
-  const { server, bob } = await setUp(t)
-  const proxy = await startProxy(t, server.origin)
-  const alice = await newPlace(t, proxy.origin)
-  await writeFile(join(alice.home, 'large.bin'), CONTENT)
-  const holding = proxy.hold(6_000_000)
-  const sending = alice.run(['send', 'large.bin'])
-  const code = await codeOf(sending)
-  const held = await holding
-  const receiving = bob.run(['receive', code, '--yes'])
-  while (await partialSize(bob) < 1_000_000) await delay(50)
-  return { alice, bob, sending, receiving, code, held }
-}
-
-async function partialSize ({ home }: Place): Promise<number> {
-  const name = (await treeOf(home)).find((entry) => entry.endsWith('.part'))
-  return name === undefined ? 0 : (await stat(join(home, name))).size
-}
-
-async function kill ({ child, exit }: Run): Promise<void> {
-  child.kill('SIGKILL')
-  await exit
-}
-
-async function checkArrived (t: Test, { alice, bob }: Pick<Midway, 'alice' | 'bob'>, content = CONTENT): Promise<void> {
-  t.same(await treeOf(bob.home), ['large.bin'], 'and nothing else')
-  t.equal(Buffer.compare(await readFile(join(bob.home, 'large.bin')), content), 0)
-  t.same([await stateOf(alice), await stateOf(bob)], [[], []], 'nothing is kept')
-}
+import t from 'tap'
+import { checkArrived, CONTENT, kill, transferMidway } from './midway.js'
+import { codeOf, said, setUp, stateOf, treeOf, type Place } from './program.js'
 
 t.test('a sender that is killed goes on with the same code, and the receiver with it', async (t) => {
   const { alice, bob, sending, receiving, code, held } = await transferMidway(t)
@@ -57,40 +13,6 @@ t.test('a sender that is killed goes on with the same code, and the receiver wit
   t.same([await again.exit, await receiving.exit], [0, 0], again.stderr() + receiving.stderr())
   t.match(file, /^\.large\.bin\..*\.part$/)
   await checkArrived(t, { alice, bob })
-})
-
-t.test('a source that has changed meanwhile is sent anew', async (t) => {
-  const { alice, bob, sending, receiving, code, held } = await transferMidway(t)
-  await kill(sending)
-  held.cut()
-  const other = new Noise('another one').take(CONTENT.length)
-  await writeFile(join(alice.home, 'large.bin'), other)
-  await utimes(join(alice.home, 'large.bin'), new Date(), new Date(Date.now() + 5000))
-  const again = alice.run(['send', '--resume', code])
-  t.same([await again.exit, await receiving.exit], [0, 0], again.stderr() + receiving.stderr())
-  await checkArrived(t, { alice, bob }, other)
-})
-
-t.test('a receiver that is killed goes on where he was', async (t) => {
-  const { alice, bob, sending, receiving, code, held } = await transferMidway(t)
-  await kill(receiving)
-  const before = await partialSize(bob)
-  t.ok(before > 0)
-  t.equal(await bob.run(['receive', code, '--yes']).exit, 2, 'only when that is asked for')
-  held.cut()
-  const again = bob.run(['receive', code, '--resume', '--yes', '--json'])
-  t.same([await again.exit, await sending.exit], [0, 0], again.stdout() + sending.stderr())
-  await checkArrived(t, { alice, bob })
-})
-
-t.test('Ctrl-C at the sender ends the session for both and leaves nothing', async (t) => {
-  const { alice, bob, sending, receiving } = await transferMidway(t)
-  sending.child.kill('SIGINT')
-  t.same([await sending.exit, await receiving.exit], [130, 4], sending.stderr() + receiving.stderr())
-  t.match(sending.stderr(), /Interrupted\.\n$/)
-  t.match(receiving.stderr(), /The other side has ended the session before everything was received\.\n$/)
-  t.same(await treeOf(bob.home), [])
-  t.same([await stateOf(alice), await stateOf(bob)], [[], []])
 })
 
 t.test('Ctrl-C at the receiver is told to the sender and leaves nothing', async (t) => {
