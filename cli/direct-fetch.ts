@@ -50,10 +50,11 @@ function asItComes (body: Readable): ReadableStream<Uint8Array> {
   let cancelled = false
   return new ReadableStream({
     start (controller) {
-      body.on('data', (piece: Uint8Array<ArrayBuffer>) => {
+      body.on('data', ({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>) => {
         body.pause()
-        given = piece
-        controller.enqueue(piece)
+        // No Buffer: its slice() would be a view.
+        given = new Uint8Array(buffer, byteOffset, length)
+        controller.enqueue(given)
       }).on('end', () => { if (!cancelled) controller.close() }).on('error', (error) => { controller.error(error) }).pause()
     },
     pull () {

@@ -44,7 +44,7 @@ export async function * receivePlain (request: Omit<DownloadRequest, 'from' | 't
     received += piece.length
     digest?.update(piece)
     // The piece itself is valid only until the next one is asked for.
-    held = piece.slice()
+    held = new Uint8Array(piece)
   }
   if (size !== null && received !== size) throw damaged('It has another size than the list said.')
   if (digest !== undefined && await digest.hex() !== await sha256Of(request, file)) throw damaged('Its SHA-256 differs.')
