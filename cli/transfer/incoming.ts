@@ -6,20 +6,19 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { isClientError } from '../../client/errors.js'
-import { confirmReceived } from '../../client/receive.js'
+import { isCompletionMark } from '../../client/completion-mark.js'
+import { confirmThoseThere } from '../../client/confirm.js'
 import type { SessionEvent } from '../../client/events.js'
 import type { OfferedFile, Offer } from '../../client/offers.js'
+import { safePath } from '../../client/safe-path.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { FileId } from '../../lib/ids.js'
 import { explain } from '../explain.js'
 import type { OutputFolder } from '../files/output-folder.js'
-import { safePath } from '../../client/safe-path.js'
 import type { Report } from '../report.js'
 import type { ReceiveJournal } from '../state/receive-journal.js'
 import { cleanText } from '../terminal/clean-text.js'
 import { Acceptance, type Accepted, type AcceptanceOptions } from './acceptance.js'
-import { isCompletionMark } from '../../client/completion-mark.js'
 import { FileReceiver, type Received } from './file-receiver.js'
 import { OfferList } from '../../client/offer-list.js'
 
@@ -203,18 +202,8 @@ export class Incoming {
     const marks = this.#holdsMarks ? [] : this.#marks.filter((id) => !this.#confirmedMarks.has(id))
     const ids = [...this.#unconfirmed.splice(0), ...marks]
     for (const id of marks) this.#confirmedMarks.add(id)
-    if (ids.length > 0) await this.#confirmAll(ids)
-  }
-
-  async #confirmAll (ids: readonly FileId[]): Promise<void> {
     const { connection, member, signal } = this.#options
-    try {
-      await confirmReceived(connection, member, ids, { signal })
-    } catch (error) {
-      if (!isClientError(error, 'FILE_NOT_FOUND')) throw error
-      // One of them was deleted meanwhile: the others are still to be confirmed.
-      if (ids.length > 1) for (const id of ids) await this.#confirmAll([id])
-    }
+    await confirmThoseThere(connection, member, ids, { signal })
   }
 
   #tell (one: Received): void {

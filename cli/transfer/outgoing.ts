@@ -1,10 +1,8 @@
 import { Delivery } from '../../client/delivery.js'
-import type { SessionEvent } from '../../client/events.js'
 import type { SendJournal } from '../../client/journal.js'
 import type { FailedSource, SendProgress, SentFile } from '../../client/send.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
-import type { FileId } from '../../lib/ids.js'
 import { explain } from '../explain.js'
 import type { Report } from '../report.js'
 import { count, formatSize } from '../terminal/format.js'
@@ -25,14 +23,15 @@ export interface OutgoingOptions {
 /** What one side sends, and what has become of it on the other, as people and scripts are told. */
 export class Outgoing {
   readonly #options: OutgoingOptions
-  readonly #delivery: Delivery
+  /** Who has it, and what could not be sent. */
+  readonly delivery: Delivery
   readonly #sent = new Map<Source, number>()
   #done = 0
   #files = 0
 
   constructor (options: OutgoingOptions) {
     this.#options = options
-    this.#delivery = new Delivery({
+    this.delivery = new Delivery({
       ...options,
       onSent: (sent) => { this.#tellSent(sent) },
       onFailed: (failed) => { this.#tellFailed(failed) },
@@ -40,47 +39,13 @@ export class Outgoing {
     })
   }
 
-  /** The ids that this side has written. */
-  get own (): ReadonlySet<FileId> {
-    return this.#delivery.own
-  }
-
-  /** Files that could not be sent. */
-  get failed (): number {
-    return this.#delivery.failed
-  }
-
-  /** How many have all that was sent. */
-  get receivers (): number {
-    return this.#delivery.receivers
-  }
-
-  /** How many of the entries at least one other has. */
-  get received (): number {
-    return this.#delivery.received
-  }
-
-  /** When enough others have everything, or have left. */
-  get settled (): Promise<void> {
-    return this.#delivery.settled
-  }
-
-  onEvent (event: SessionEvent): void {
-    this.#delivery.onEvent(event)
-  }
-
   /** Sends everything, and then that it was everything. */
   async send (): Promise<void> {
     const { report } = this.#options
-    await this.#delivery.send()
+    await this.delivery.send()
     report.endProgress()
     const size = formatSize([...this.#sent.values()].reduce((sum, bytes) => sum + bytes, 0))
-    report.tell({ event: 'sent', files: this.#files, failed: this.failed }, `Uploaded ${count(this.#files, 'file')}, ${size}.`)
-  }
-
-  /** Reads from the list what events may have told while nobody listened. */
-  async catchUp (): Promise<void> {
-    await this.#delivery.catchUp()
+    report.tell({ event: 'sent', files: this.#files, failed: this.delivery.failed }, `Uploaded ${count(this.#files, 'file')}, ${size}.`)
   }
 
   #tellSent ({ source, fileId, size }: SentFile): void {

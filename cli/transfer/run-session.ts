@@ -91,7 +91,7 @@ async function partsOf (run: SessionRun, { context: { report }, signal, sendJour
   const closed = new Promise<void>((resolve) => { onClosed = resolve })
   const receivers = member.role === 'creator' ? state.receivers : 1
   const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, maxDownloads: state.maxDownloads })
-  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
+  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.delivery.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
   return { outgoing, incoming, closed, onClosed }
 }
 
@@ -103,17 +103,17 @@ async function runCreator ({ state: { receivers } }: SessionRun, { outgoing, inc
   const receiving = incoming.run()
   const sending = outgoing?.send().then(() => {
     report.say('Waiting until it has been received…')
-    return outgoing.settled
+    return outgoing.delivery.settled
   })
   await Promise.race([receiving.then(() => sending), sending])
   incoming.finish()
   await receiving
   if (outgoing === undefined) return incoming.failed > 0 ? EXIT.someFailed : EXIT.done
-  const complete = outgoing.receivers >= receivers
-  report.tell({ event: 'done', receivers: outgoing.receivers, complete },
-    complete ? `Received and verified by ${outgoing.receivers === 1 ? 'the other side' : `all ${outgoing.receivers} receivers`}.` : 'The other side has left without taking everything.')
-  if (complete) return outgoing.failed + incoming.failed > 0 ? EXIT.someFailed : EXIT.done
-  return outgoing.received === 0 ? EXIT.declined : EXIT.someFailed
+  const complete = outgoing.delivery.receivers >= receivers
+  report.tell({ event: 'done', receivers: outgoing.delivery.receivers, complete },
+    complete ? `Received and verified by ${outgoing.delivery.receivers === 1 ? 'the other side' : `all ${outgoing.delivery.receivers} receivers`}.` : 'The other side has left without taking everything.')
+  if (complete) return outgoing.delivery.failed + incoming.failed > 0 ? EXIT.someFailed : EXIT.done
+  return outgoing.delivery.received === 0 ? EXIT.declined : EXIT.someFailed
 }
 
 /** A joiner receives and sends at the same time; the creator hears that all is here when all was sent as well. */
@@ -122,15 +122,15 @@ async function runJoiner ({ member: { kind } }: SessionRun, { outgoing, incoming
   const sending = outgoing?.send().then(() => incoming.releaseMarks())
   const receiving = incoming.run()
   await Promise.all([sending, receiving])
-  if (outgoing !== undefined) await Promise.race([outgoing.settled, closed])
+  if (outgoing !== undefined) await Promise.race([outgoing.delivery.settled, closed])
   if (incoming.declined) {
     report.tell({ event: 'declined' }, 'Declined; nothing was received.')
     return EXIT.declined
   }
   report.tell({ event: 'done', files: incoming.files, failed: incoming.failed, skipped: incoming.skipped, complete: incoming.isComplete }, summaryOf(incoming))
-  if (incoming.failed > 0 || (outgoing?.failed ?? 0) > 0) return EXIT.someFailed
+  if (incoming.failed > 0 || (outgoing?.delivery.failed ?? 0) > 0) return EXIT.someFailed
   if (kind === 'end-to-end' && !incoming.isComplete) throw new CliError('The session has ended, and its sender did not say that this was all.', EXIT.nobodyThere)
-  if (outgoing !== undefined && outgoing.receivers < 1) throw new CliError('What was sent in return was not taken.', EXIT.declined)
+  if (outgoing !== undefined && outgoing.delivery.receivers < 1) throw new CliError('What was sent in return was not taken.', EXIT.declined)
   return EXIT.done
 }
 
@@ -141,8 +141,8 @@ const summaryOf = ({ files, failed, skipped }: Incoming): string =>
 async function watch (run: SessionRun, { outgoing, incoming, onClosed }: Parts, context: Context, signal: AbortSignal): Promise<void> {
   for await (const event of events(run.connection, run.member, { signal })) {
     tellEvent(run, event, outgoing, context)
-    if (event.type === 'reset') await outgoing?.catchUp()
-    outgoing?.onEvent(event)
+    if (event.type === 'reset') await outgoing?.delivery.catchUp()
+    outgoing?.delivery.onEvent(event)
     incoming.onEvent(event)
     if (event.type === 'session.closed') onClosed()
   }
@@ -152,7 +152,7 @@ async function watch (run: SessionRun, { outgoing, incoming, onClosed }: Parts, 
 
 function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent, outgoing: Outgoing | undefined, { report }: Context): void {
   if (role !== 'creator') return
-  if (event.type === 'participant.left') report.tell({ event: 'left', join_id: event.joinId }, outgoing?.receivers === 0 ? 'Somebody has left.' : undefined)
+  if (event.type === 'participant.left') report.tell({ event: 'left', join_id: event.joinId }, outgoing?.delivery.receivers === 0 ? 'Somebody has left.' : undefined)
   if (event.type === 'join.joined' && kind === 'managed') report.tell({ event: 'joined', join_id: event.joinId }, 'Somebody has joined.')
   if (event.type === 'join.refused' && event.reason === 'code') report.tell({ event: 'refused', reason: 'code' }, 'Somebody tried to join with a wrong number.')
   if (event.type === 'join.refused' && event.reason === 'password' && kind === 'managed') report.tell({ event: 'refused', reason: 'password' }, 'Somebody tried to join with a wrong passphrase.')
