@@ -5,6 +5,7 @@
 
 declare module 'elliptic' {
   interface BN {
+    readonly constructor: new (bigEndian: Uint8Array) => BN
     sub (other: BN): BN
     umod (modulus: BN): BN
     isZero (): boolean
@@ -13,7 +14,6 @@ declare module 'elliptic' {
   }
 
   interface Point {
-    readonly curve: { readonly n: BN, decodePoint (bytes: string, encoding: 'hex'): Point }
     add (other: Point): Point
     mul (factor: BN): Point
     neg (): Point
@@ -21,11 +21,14 @@ declare module 'elliptic' {
     validate (): boolean
     encode (encoding: 'hex', compact: boolean): string
     encodeCompressed (encoding: 'hex'): string
+    /** @param power - bits of the factors to come */
+    precompute (power: number): void
   }
 
   interface ShortCurve {
     readonly n: BN
     readonly g: Point
+    decodePoint (bytes: string, encoding: 'hex'): Point
   }
 
   /** Numbers in hexadecimal. */
@@ -37,12 +40,7 @@ declare module 'elliptic' {
     readonly g: readonly [x: string, y: string]
   }
 
-  interface EllipticCurve {
-    keyFromPrivate (bytes: Uint8Array | number[]): { getPrivate (): BN, getPublic (): Point }
-  }
-
   const elliptic: {
-    readonly ec: new (options: { readonly curve: { readonly curve: ShortCurve, readonly n: BN, readonly g: Point } }) => EllipticCurve
     readonly curve: { readonly short: new (parameters: ShortCurveParameters) => ShortCurve }
   }
   namespace elliptic.curve.base { export type BasePoint = Point }

@@ -30,8 +30,9 @@ export const P_FIELD = fromHex('ffffffff00000001000000000000000000000000ffffffff
 export const N_ORDER = fromHex('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551')
 
 const UNCOMPRESSED = 0x04
+const BITS_OF_N = 256
 
-const { curve: { short: ShortCurve }, ec: EllipticCurve } = elliptic
+const { curve: { short: ShortCurve } } = elliptic
 /** The domain parameters (SP 800-186, section 3.2.1.3). elliptic has them too, and checks n · G whenever a process asks for them: 0.1 s. Here a test does. */
 const curve = new ShortCurve({
   p: toHex(P_FIELD),
@@ -40,17 +41,18 @@ const curve = new ShortCurve({
   n: toHex(N_ORDER),
   g: ['6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296', '4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5']
 })
-const p256 = new EllipticCurve({ curve: { curve, n: curve.n, g: curve.g } })
+/** The class of elliptic's numbers, which it does not export. */
+const { constructor: BigNumber } = curve.n
 
-/** A number of elliptic's own, reduced modulo n. keyFromPrivate does no more than that. */
-const number = (bytes: Bytes) => p256.keyFromPrivate(bytes).getPrivate()
+/** A number of elliptic's own, reduced modulo n. */
+const number = (bytes: Bytes) => new BigNumber(bytes).umod(curve.n)
 
-const G: Point = p256.keyFromPrivate([1]).getPublic()
+const G: Point = curve.g
 
 /** RFC 9382 section 6 (https://www.rfc-editor.org/rfc/rfc9382#section-6), P-256: the joiner's blinding point. */
-export const M: Point = G.curve.decodePoint('02886e2f97ace46e55ba9dd7242579f2993b64e16ef3dcab95afd497333d8fa12f', 'hex')
+export const M: Point = curve.decodePoint('02886e2f97ace46e55ba9dd7242579f2993b64e16ef3dcab95afd497333d8fa12f', 'hex')
 /** RFC 9382 section 6, P-256: the responder's blinding point. */
-export const N: Point = G.curve.decodePoint('03d8bbd6c639c62937b04d997f38c3770719c629d7014d49a24b4f98baa1292b49', 'hex')
+export const N: Point = curve.decodePoint('03d8bbd6c639c62937b04d997f38c3770719c629d7014d49a24b4f98baa1292b49', 'hex')
 
 /**
  * a < b for big-endian numbers of the same length. Not constant-time: of a secret scalar it tells how many leading digits are
@@ -66,7 +68,7 @@ const isBelow = (a: Uint8Array, b: Uint8Array): boolean => toHex(a) < toHex(b)
 export const decodePoint = (share: Uint8Array): Point => {
   if (!(share instanceof Uint8Array) || share.length !== POINT_SIZE || share[0] !== UNCOMPRESSED) throw new LocalSendError('SHARE_REFUSED')
   if (!isBelow(share.subarray(1, 33), P_FIELD) || !isBelow(share.subarray(33), P_FIELD)) throw new LocalSendError('SHARE_REFUSED')
-  const point = G.curve.decodePoint(toHex(share), 'hex')
+  const point = curve.decodePoint(toHex(share), 'hex')
   if (!point.validate()) throw new LocalSendError('SHARE_REFUSED')
   return point
 }
@@ -119,9 +121,15 @@ export const reduceScalar = (bytes: Bytes): Bytes => {
  */
 export const multiply = (point: Point, scalar: Bytes, random?: RandomSource): Point => {
   const a = number(randomScalar(random))
-  const rest = number(scalar).sub(a).umod(G.curve.n)
+  const rest = number(scalar).sub(a).umod(curve.n)
   return point.mul(a).add(point.mul(rest))
 }
 
 /** scalar · P, P being the generator of the group. */
 export const multiplyBase = (scalar: Bytes): Point => multiply(G, scalar)
+
+/**
+ * Makes {@link multiplyBase} three times as fast from now on. It takes as long as eight calls do without: worth it for a server, not
+ * for a process that joins once.
+ */
+export const prepareBase = (): void => { G.precompute(BITS_OF_N + 1) }

@@ -1,4 +1,5 @@
 import { equalSecrets, type Bytes } from '../crypto/bytes.js'
+import { prepareBase } from '../crypto/p256.js'
 import { preparePassword } from '../crypto/password.js'
 import { responderHandshake, responderShare, type SessionKind } from '../crypto/spake2.js'
 import { isLocalSendError, LocalSendError } from '../errors.js'
@@ -56,6 +57,7 @@ export class Joins {
     this.#store = store
     this.#stretching = stretching
     this.#clock = clock
+    prepareBase()
   }
 
   /**
