@@ -22,7 +22,7 @@ const onlyClient = { regex: '/lib/(?!crypto/|files/names\\.js$|(?:errors|ids)\\.
 const nothingAbove = { group: ['../sessions/**', '../files/**', '../config.js'], message: 'lib/crypto imports only lib/errors.ts and lib/ids.ts of what lies outside it.' }
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', 'coverage/**', '.tap/**', 'node_modules/**', 'bench/node_modules/**', 'examples/**/vendor/**'] }),
+  ...neostandard({ ts: true, ignores: ['build/**', 'dist/**', 'coverage/**', '.tap/**', 'node_modules/**', 'bench/node_modules/**', 'examples/**/vendor/**'] }),
   ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ['**/*.ts', '**/*.tsx'] })),
   {
     files: ['**/*.ts', '**/*.tsx'],

@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
+import { projectPath } from '../helpers/project.js'
 import { newSecret } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
 
-const ENTRY = new URL('../../dist/cli/main.js', import.meta.url)
+const ENTRY = projectPath('dist/cli/main.js')
 
 /** A running command. */
 export interface Run {
@@ -39,7 +40,7 @@ export async function newPlace (t: Test, server: string): Promise<Place> {
   const home = await temporaryFolder(t)
   const state = await temporaryFolder(t)
   const run = (args: readonly string[], { input, environment }: RunOptions = {}): Run => {
-    const child = spawn(process.execPath, [ENTRY.pathname, ...args], {
+    const child = spawn(process.execPath, [ENTRY, ...args], {
       cwd: home,
       env: { PATH: process.env['PATH'], XDG_STATE_HOME: state, LOCAL_SEND_SERVER: server, ...environment },
       stdio: ['pipe', 'pipe', 'pipe']

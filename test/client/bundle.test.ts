@@ -3,6 +3,7 @@
 import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
 import t from 'tap'
+import { projectPath } from '../helpers/project.js'
 import { startServer } from '../helpers/server.js'
 
 const webApis = {
@@ -14,7 +15,7 @@ const hot = ['Math', 'Array', 'Uint8Array']
 
 t.test('two people and some files, bundled, without Node', async (t) => {
   const { outputFiles, metafile } = await build({
-    entryPoints: [new URL('fixtures/in-browser.ts', import.meta.url).pathname],
+    entryPoints: [projectPath('test/client/fixtures/in-browser.ts')],
     bundle: true,
     platform: 'browser',
     format: 'iife',

@@ -9,10 +9,11 @@
 import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
 import t from 'tap'
+import { projectPath } from '../helpers/project.js'
 
 const bundled = async () => {
   const { outputFiles, metafile } = await build({
-    entryPoints: [new URL('fixtures/in-browser.ts', import.meta.url).pathname],
+    entryPoints: [projectPath('test/crypto/fixtures/in-browser.ts')],
     bundle: true,
     platform: 'browser',
     format: 'iife',

@@ -10,13 +10,14 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPol
 import t from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { adapted, shipped } from '../helpers/nginx.js'
+import { projectPath } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
 
 const run = promisify(execFile)
 /** Of systemd-analyze: tenths of 0 (safe) to 10 (exposed). */
 const EXPOSURE = 15
-const COMPOSE = new URL('../../deploy/compose.yaml', import.meta.url).pathname
+const COMPOSE = projectPath('deploy/compose.yaml')
 
 t.test('the systemd unit is understood, and hardened', async (t) => {
   if (!await needs(t, 'systemd-analyze')) return
@@ -39,7 +40,7 @@ t.test('the Compose file is understood, and the server trusts its proxy alone', 
 t.test('the Kubernetes manifests fit the schemas of Kubernetes', async (t) => {
   const models = { Namespace, Service, StatefulSet, Ingress, NetworkPolicy }
   const seen = new Set<string>()
-  for (const name of await readdir(new URL('../../deploy/kubernetes/', import.meta.url))) {
+  for (const name of await readdir(projectPath('deploy/kubernetes'))) {
     for (const document of parseAllDocuments(await shipped(`kubernetes/${name}`))) {
       t.same(document.errors, [])
       const kind = String(document.get('kind')) as keyof typeof models

@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { call, createSession } from '../helpers/client.js'
 import { spawnServer } from '../helpers/process.js'
+import { projectPath } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
 
@@ -23,8 +24,7 @@ interface Batch {
 t.test('each request is a span named by its route, sent before the process ends, without a secret', async (t) => {
   if (!await needs(t, 'registry')) return
   const folder = await temporaryFolder(t)
-  const source = new URL('../../deploy/opentelemetry/', import.meta.url)
-  for (const name of ['package.json', 'register.js']) await cp(new URL(name, source), join(folder, name))
+  for (const name of ['package.json', 'register.js']) await cp(projectPath('deploy/opentelemetry', name), join(folder, name))
   await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder })
 
   const received: string[] = []

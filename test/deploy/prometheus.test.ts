@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
+import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { needs, PROMTOOL } from '../helpers/services.js'
 
 const run = promisify(execFile)
 const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
-const root = new URL('../../', import.meta.url)
-const read = async (name: string): Promise<string> => await readFile(new URL(name, root), 'utf8')
+const read = async (name: string): Promise<string> => await readFile(projectPath(name), 'utf8')
 
 interface Rules {
   readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<{ readonly alert: string, readonly expr: string, readonly annotations: Readonly<Record<string, string>> }> }>
@@ -60,8 +60,8 @@ t.test('what alerts, dashboard and documentation speak of is there, and document
 t.test('promtool finds no fault in rules, dashboard and scrape', async (t) => {
   if (!await needs(t, 'promtool')) return
   const folder = await temporaryFolder(t)
-  await t.resolves(run(PROMTOOL, ['check', 'rules', new URL('deploy/prometheus/local-send.rules.yaml', root).pathname]))
-  await t.resolves(run(PROMTOOL, ['test', 'rules', new URL('deploy/prometheus/local-send.rules.test.yaml', root).pathname]))
+  await t.resolves(run(PROMTOOL, ['check', 'rules', projectPath('deploy/prometheus/local-send.rules.yaml')]))
+  await t.resolves(run(PROMTOOL, ['test', 'rules', projectPath('deploy/prometheus/local-send.rules.test.yaml')]))
   const tested = new Set([...(await read('deploy/prometheus/local-send.rules.test.yaml')).matchAll(/alertname: (\w+)\n.*\n +exp_alerts:/g)].map(([, name]) => name))
   t.same((await alerts()).map(({ alert }) => alert).filter((alert) => !tested.has(alert)), [], 'of every alert it is tested that it goes off')
 

@@ -3,10 +3,11 @@ import { extname, join } from 'node:path'
 import type { Page } from 'puppeteer-core'
 import t, { type Test } from 'tap'
 import { call, createSession, joinSession, PASSWORD, randomContent, sha256, uploadFile } from '../helpers/client.js'
+import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs, startBrowser } from '../helpers/services.js'
 
-const EXAMPLE = join(import.meta.dirname, '../../examples/browser')
+const EXAMPLE = projectPath('examples/browser')
 const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' }
 const SIZE = 5 * 2 ** 18 + 12_345
 

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { projectPath } from '../helpers/project.js'
 import { startServer } from '../helpers/server.js'
 
 const run = promisify(execFile)
-const EXAMPLE = join(import.meta.dirname, '..', '..', 'examples', 'node', 'hand-over.js')
+const EXAMPLE = projectPath('examples/node/hand-over.js')
 
 t.test('the example of the client library hands a text and a file over', async (t) => {
   const { origin } = await startServer(t)

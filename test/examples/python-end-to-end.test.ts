@@ -8,10 +8,11 @@ import t, { type Test } from 'tap'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { PASSWORD, randomContent, sha256 } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
+import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { needs, PYTHON } from '../helpers/services.js'
 
-const SCRIPT = join(import.meta.dirname, '../../examples/python/end_to_end.py')
+const SCRIPT = projectPath('examples/python/end_to_end.py')
 
 export interface Sender {
   /** All lines so far. */

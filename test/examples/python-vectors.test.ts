@@ -3,11 +3,12 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { projectPath } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 import { needs, PYTHON } from '../helpers/services.js'
 
-const CHECK = join(import.meta.dirname, 'check_vectors.py')
-const VECTORS = join(import.meta.dirname, '../vectors')
+const CHECK = projectPath('test/examples/check_vectors.py')
+const VECTORS = projectPath('test/vectors')
 
 const check = (folder: string): Promise<{ stdout: string, stderr: string }> =>
   promisify(execFile)(PYTHON, [CHECK, folder], { env: { PYTHONDONTWRITEBYTECODE: '1' } })

@@ -5,10 +5,11 @@ import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { PASSWORD, randomContent, sha256 } from '../helpers/client.js'
+import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { needs, PYTHON } from '../helpers/services.js'
 
-const SCRIPT = join(import.meta.dirname, '../../examples/python/transfer.py')
+const SCRIPT = projectPath('examples/python/transfer.py')
 const run = promisify(execFile)
 const environment = (origin: string, password = PASSWORD): NodeJS.ProcessEnv => ({ LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSWORD: password })
 

@@ -6,13 +6,12 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { createCertificate, trust } from './certificate.js'
+import { projectPath } from './project.js'
 import { temporaryFolder } from './server.js'
 import { NGINX } from './services.js'
 
-const DEPLOY = new URL('../../deploy/', import.meta.url)
-
 /** A configuration that this project ships. */
-export const shipped = (path: string): Promise<string> => readFile(new URL(path, DEPLOY), 'utf8')
+export const shipped = (path: string): Promise<string> => readFile(projectPath('deploy', path), 'utf8')
 
 /** A text with other values in the places where each installation has its own; every one of them must be there. */
 export function adapted (text: string, values: Readonly<Record<string, string>>): string {

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
+import { projectPath } from './project.js'
 
-const ENTRY = new URL('../../dist/server.js', import.meta.url)
+const ENTRY = projectPath('dist/server.js')
 
 export interface ServerProcess {
   readonly child: ChildProcess
@@ -19,7 +20,7 @@ export interface ServerProcess {
 /** The built server as a process of its own, on a free port; returns when it listens or has ended. */
 export async function spawnServer (t: Test, environment: Record<string, string>): Promise<ServerProcess> {
   if (!existsSync(ENTRY)) throw new Error('The server has not been built: npm run build')
-  const child = spawn(process.execPath, [ENTRY.pathname], {
+  const child = spawn(process.execPath, [ENTRY], {
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', MIN_FREE_SPACE: '1MB', SHUTDOWN_GRACE: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path'
+import { projectPath } from '../helpers/project.js'
 import { PYTHON } from '../helpers/services.js'
 import type { Command } from './scene.js'
 
@@ -20,7 +21,7 @@ export interface Client {
   readonly isPartial: (name: string) => boolean
 }
 
-const SCRIPT = join(import.meta.dirname, '../../examples/python/end_to_end.py')
+const SCRIPT = projectPath('examples/python/end_to_end.py')
 
 /** The independent client. */
 export const python: Client = {
@@ -36,10 +37,8 @@ function pythonCommand ({ origin, cwd, password }: Place, args: readonly string[
   return { program: PYTHON, args: [SCRIPT, ...args], env, cwd }
 }
 
-const ROOT = join(import.meta.dirname, '../..')
-
 /** The command line: as it was built, or another program. */
-export const commandLine = (program = join(ROOT, 'dist/cli/main.js')): Client => ({
+export const commandLine = (program = projectPath('dist/cli/main.js')): Client => ({
   send: (place, paths) => commandOf(place, 'sender', program, ['send', '--json', '--yes', '--output', 'returned', ...paths]),
   receive: (place, code, inReturn) => commandOf(place, 'receiver', program, ['receive', code, '--json', '--yes', '--output', 'received', ...inReturn.flatMap((path) => ['--send', path])]),
   isReady: (output) => output.includes('{"event":"sent"'),

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import type { Test } from 'tap'
 import { PASSWORD } from '../helpers/client.js'
+import { projectPath } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 import type { AttackName } from './attacks.js'
 import type { Scene, SceneOptions } from './scene.js'
@@ -101,13 +102,11 @@ export const MUTATIONS: readonly Mutation[] = [
   { attack: 'metadata-altered', checks: ['the seal of a chunk'], succeeded: wrongFile }
 ]
 
-const ROOT = new URL('../..', import.meta.url).pathname
-
 /** A copy of the client's sources without these checks, in one file. @returns its path */
 export async function mutated (t: Test, checks: readonly Check[]): Promise<string> {
   const folder = await temporaryFolder(t)
-  for (const name of ['lib', 'client', 'cli', 'package.json', 'tsconfig.json']) await cp(join(ROOT, name), join(folder, name), { recursive: true })
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  for (const name of ['lib', 'client', 'cli', 'package.json', 'tsconfig.json']) await cp(projectPath(name), join(folder, name), { recursive: true })
+  await symlink(projectPath('node_modules'), join(folder, 'node_modules'))
   for (const { file, find, replace } of checks.flatMap((check) => CHECKS[check])) {
     const path = join(folder, file)
     const [before, after, ...more] = (await readFile(path, 'utf8')).split(find)

@@ -13,11 +13,10 @@ import { build } from 'esbuild'
 import type { Test } from 'tap'
 import { PASSWORD, randomContent } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
+import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import type { AttackName } from './attacks.js'
 import type { Client } from './clients.js'
-
-const ROOT = join(import.meta.dirname, '../..')
 
 /** A process that has been started. */
 export interface Running {
@@ -64,15 +63,15 @@ let bundle: Promise<string> | undefined
 async function bundled (): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'local-send-proxy-'))
   process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  await symlink(projectPath('node_modules'), join(folder, 'node_modules'))
   const outfile = join(folder, 'proxy.mjs')
-  await build({ entryPoints: [join(import.meta.dirname, 'lying-proxy.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
+  await build({ entryPoints: [projectPath('test/hostile/lying-proxy.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
   return outfile
 }
 
 /** A proxy process. @returns its address, and itself */
 export async function startLyingProxy (t: Test, target: string, attack: AttackName, guess = ''): Promise<{ readonly origin: string, readonly proxy: Running }> {
-  const proxy = run(t, { program: process.execPath, args: [await (bundle ??= bundled())], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd: ROOT })
+  const proxy = run(t, { program: process.execPath, args: [await (bundle ??= bundled())], env: { TARGET: target, ATTACK: attack, GUESS: guess }, cwd: projectPath() })
   await eventually(() => proxy.hasEnded() || proxy.output().includes('listening'))
   const [origin] = /http:\S+/.exec(proxy.output()) ?? []
   if (origin === undefined) throw new Error(`no proxy: ${proxy.output()}`)

@@ -5,6 +5,7 @@ import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
 import { createEndToEnd } from '../helpers/end-to-end.js'
 import { eventually } from '../helpers/events.js'
+import { projectPath } from '../helpers/project.js'
 import { startServer } from '../helpers/server.js'
 
 const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
@@ -71,7 +72,7 @@ t.test('what happens is counted', async (t) => {
   }, { create: 3, upload: 1, madeUp: 1, errors: [1, 1, 1] }, 'requests')
   t.ok(Number(value('disk_free_bytes')) > 0)
   t.ok(Number(after.get('nodejs_eventloop_lag_seconds')) >= 0)
-  t.equal(value(`build_info{version="${(JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version}",node="${process.version}"}`), 1)
+  t.equal(value(`build_info{version="${(JSON.parse(await readFile(projectPath('package.json'), 'utf8')) as { version: string }).version}",node="${process.version}"}`), 1)
 
   const everything = [...after.keys()].join('\n')
   for (const [what, secret] of Object.entries({ session: session.id, code: session.code, token: session.token, joiner, fileId, path: 'made-up' })) t.notOk(everything.includes(secret), `no label names a ${what}`)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
+import { projectPath } from '../helpers/project.js'
 
 interface Package {
   readonly version?: string
@@ -9,8 +10,7 @@ interface Package {
   readonly hasInstallScript?: boolean
 }
 
-const root = new URL('../../', import.meta.url)
-const { packages } = JSON.parse(await readFile(new URL('package-lock.json', root), 'utf8')) as { packages: Record<string, Package> }
+const { packages } = JSON.parse(await readFile(projectPath('package-lock.json'), 'utf8')) as { packages: Record<string, Package> }
 
 /** Below these, known holes: denial of service and parser differences in multipart, schema bypass, trust of forged addresses. */
 const LEAST: Record<string, string> = {

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { environmentExample, errorsDocument, openapiDocument, settingsTable } from '../../scripts/documents.js'
+import { projectPath } from '../helpers/project.js'
 
-const root = new URL('../../', import.meta.url)
-const read = (name: string): Promise<string> => readFile(new URL(name, root), 'utf8')
+const read = (name: string): Promise<string> => readFile(projectPath(name), 'utf8')
 const STALE = 'is what the code says; if not: npm run openapi'
 
 t.test('openapi.yaml is generated from the routes', async (t) => {
@@ -13,9 +13,9 @@ t.test('openapi.yaml is generated from the routes', async (t) => {
 })
 
 t.test('openapi.yaml without a fault in the eyes of a linter', async (t) => {
-  const cli = new URL('node_modules/@redocly/cli/bin/cli.js', root).pathname
+  const cli = projectPath('node_modules/@redocly/cli/bin/cli.js')
   const { stderr, stdout } = await promisify(execFile)(process.execPath, [cli, 'lint', 'openapi.yaml', '--format=json'], {
-    cwd: root.pathname, env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
+    cwd: projectPath(), env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
   }).catch((error: unknown) => error as { stderr: string, stdout: string })
   const { totals, problems } = JSON.parse(stdout) as { totals: { errors: number, warnings: number }, problems: object[] }
   t.same([totals.errors, totals.warnings], [0, 0], JSON.stringify(problems.slice(0, 3)) + stderr.slice(0, 0))

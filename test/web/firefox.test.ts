@@ -7,13 +7,14 @@ import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { codeOf, newPlace } from '../cli/program.js'
 import { randomContent, sha256 } from '../helpers/client.js'
+import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import type { Command } from './firefox-driver.js'
 
 /** A Firefox that keeps its downloads in a folder. @returns what carries commands out, one after the other */
 function startFirefox (t: Test, downloads: string): (command: Command) => Promise<unknown> {
-  const driver = new URL('firefox-driver.ts', import.meta.url).pathname
+  const driver = projectPath('test/web/firefox-driver.ts')
   const child = spawn(process.execPath, ['--import', 'tsx', driver], { env: { PATH: process.env['PATH'], HOME: downloads, DOWNLOADS: downloads }, stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = new Promise<void>((resolve) => { child.once('exit', () => { resolve() }) })
   t.teardown(async () => {
