@@ -23,8 +23,8 @@ export interface LocalSend {
   tusUpload (file: TestFile): Promise<Stored>
   /** Where {@link LocalSend.put} sends a file. */
   readonly putTarget: Target
-  /** The id in an answer to an upload; the server's SHA-256 must be the file's. */
-  fileIdIn (answer: string, file: TestFile): string
+  /** The id of the one file that the session has; the server's SHA-256 must be the file's. */
+  onlyFileId (file: TestFile): Promise<string>
   /** Where a file of the session can be downloaded. */
   downloadTarget (fileId: string): Target
   /** @returns seconds */
@@ -53,7 +53,7 @@ export async function startLocalSend (folder: string): Promise<LocalSend> {
     server,
     downloadTarget,
     putTarget,
-    fileIdIn: (answer, file) => stored({ seconds: 0, answer }, file).fileId,
+    onlyFileId: async (file) => fileIdIn(await call(`${session}/files`, 'GET', headers), file),
     upload: async (file) => stored(await upload({ url: `${session}/upload`, headers }, file), file),
     put: async (file) => stored(await put(putTarget, file), file),
     async tusUpload (file) {
@@ -68,10 +68,12 @@ export async function startLocalSend (folder: string): Promise<LocalSend> {
 }
 
 /** What the answer to an upload says. */
-function stored ({ seconds, answer }: Upload, { sha256 }: TestFile): Stored {
-  const parsed: unknown = JSON.parse(answer)
-  if (textAt(parsed, 'files', 0, 'sha256') !== sha256) throw new Error('Local Send has stored something else than the file.')
-  return { seconds, fileId: textAt(parsed, 'files', 0, 'file_id') }
+const stored = ({ seconds, answer }: Upload, file: TestFile): Stored => ({ seconds, fileId: fileIdIn(JSON.parse(answer), file) })
+
+/** The id of the first file in an answer. @throws Error unless its SHA-256 is that of the file */
+function fileIdIn (answer: unknown, { sha256 }: TestFile): string {
+  if (textAt(answer, 'files', 0, 'sha256') !== sha256) throw new Error('Local Send has stored something else than the file.')
+  return textAt(answer, 'files', 0, 'file_id')
 }
 
 async function call (url: string, method: string, headers: Record<string, string>, body?: string): Promise<unknown> {

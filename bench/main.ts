@@ -49,7 +49,7 @@ Runs the benchmarks named, all of them unless any is.
   --help        shows this text
 
 The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole;
-web needs Chromium, proxy nginx, openssl and curl.
+web needs Chromium, proxy nginx, openssl, curl and h2load.
 `
 
 interface Options {

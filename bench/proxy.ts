@@ -1,29 +1,22 @@
-import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { downloadedSha256, type Target } from './client.js'
 import { compare } from './comparison.js'
 import { startLocalSend, type LocalSend } from './local-send.js'
 import { hasNginx, NGINX, startNginxProxy } from './nginx.js'
 import type { Server } from './process.js'
+import { curlDownload, curlUpload, h2loadUpload, type Protocol, type Route, type Uploader } from './proxy-clients.js'
 import { runRounds, type Contender } from './rounds.js'
 import type { Report } from './table.js'
 import type { Task } from './task.js'
 import { sha256Of, type TestFile } from './test-file.js'
 
-const run = promisify(execFile)
-const HTTP1 = 'through nginx, HTTP/1.1'
+const HTTP1 = 'through nginx, HTTP/1.1, curl'
 const MARK = { against: HTTP1, least: 0.80 }
-const NOTE = 'The client is curl, whose CPU time is not counted; that of nginx and of the server is, together. Straight is without TLS.'
+const NOTE = 'The CPU time of curl and h2load is not counted; that of nginx and of the server is, together. Straight is without TLS.'
 
-/** A way to the server. */
-interface Way {
-  readonly name: string
-  readonly origin: string
-  /** Of curl. */
-  readonly options: readonly string[]
-  /** All processes on it. */
+/** A way to the server, and all processes on it. */
+interface Way extends Route {
   readonly server: Server
 }
 
@@ -37,32 +30,40 @@ export async function benchProxy ({ folder, testFile, size, runs }: Task): Promi
   const service = await startLocalSend(serverFolder)
   const { server: nginx, certFile } = await startNginxProxy(proxyFolder, service.server.origin)
   const both = together(service.server, nginx)
-  const ways: Way[] = [
-    { name: 'through nginx, HTTP/2', origin: nginx.origin, options: ['--http2', '--cacert', certFile], server: both },
-    { name: HTTP1, origin: nginx.origin, options: ['--http1.1', '--cacert', certFile], server: both },
-    { name: 'straight, HTTP/1.1', origin: service.server.origin, options: ['--http1.1'], server: service.server }
-  ]
-  const uploads = await runRounds('proxy, upload', ways.map((way) => uploading(way, service, file)), file, runs)
-  const { fileId } = await service.put(file)
-  for (const { server } of ways) await server.forgetPeak()
-  const downloads = await runRounds('proxy, download', ways.map((way) => downloading(way, service.downloadTarget(fileId), folder)), file, runs)
-  await nginx.stop()
-  await service.server.stop()
+  const through = (protocol: Protocol): Way => ({ origin: nginx.origin, protocol, certFile, server: both })
+  const straight: Way = { origin: service.server.origin, protocol: 'HTTP/1.1', server: service.server }
+  const upload = (name: string, way: Way, send: Uploader): Contender => uploading(name, way, send, service, file)
+  const uploads = await runRounds('proxy, upload', [
+    upload('through nginx, HTTP/2, h2load', through('HTTP/2'), h2loadUpload),
+    upload('through nginx, HTTP/1.1, h2load', through('HTTP/1.1'), h2loadUpload),
+    upload('through nginx, HTTP/2, curl', through('HTTP/2'), curlUpload),
+    upload(HTTP1, through('HTTP/1.1'), curlUpload),
+    upload('straight, HTTP/1.1, curl', straight, curlUpload)
+  ], file, runs)
+  const target = service.downloadTarget((await service.put(file)).fileId)
+  for (const server of [service.server, nginx]) await server.forgetPeak()
+  const download = (name: string, way: Way): Contender => downloading(name, way, target, folder)
+  const downloads = await runRounds('proxy, download', [
+    download('through nginx, HTTP/2, curl', through('HTTP/2')),
+    download(HTTP1, through('HTTP/1.1')),
+    download('straight, HTTP/1.1, curl', straight)
+  ], file, runs)
+  await both.stop()
   return [
     { ...compare('Upload through a proxy', file, uploads, MARK), notes: [NOTE] },
     { ...compare('Download through a proxy', file, downloads, MARK), notes: [NOTE] }
   ]
 }
 
-function uploading (way: Way, service: LocalSend, file: TestFile): Contender {
+function uploading (name: string, way: Way, send: Uploader, service: LocalSend, file: TestFile): Contender {
   let fileId = ''
   const transfer = async (): Promise<number> => {
-    const { seconds, answer } = await curl(way, service.putTarget, ['--upload-file', file.path])
-    fileId = service.fileIdIn(answer, file)
+    const seconds = await send(way, service.putTarget, file.path)
+    fileId = await service.onlyFileId(file)
     return seconds
   }
   return {
-    name: way.name,
+    name,
     server: way.server,
     transfer,
     reset: () => service.delete(fileId),
@@ -73,28 +74,18 @@ function uploading (way: Way, service: LocalSend, file: TestFile): Contender {
   }
 }
 
-function downloading (way: Way, target: Target, folder: string): Contender {
+function downloading (name: string, way: Way, target: Target, folder: string): Contender {
   const fetched = join(folder, 'fetched.bin')
   return {
-    name: way.name,
+    name,
     server: way.server,
-    transfer: async () => (await curl(way, target, ['--output', '/dev/null'])).seconds,
+    transfer: () => curlDownload(way, target, '/dev/null'),
     reset: () => Promise.resolve(),
     async digest () {
-      await curl(way, target, ['--output', fetched])
+      await curlDownload(way, target, fetched)
       return await sha256Of(fetched)
     }
   }
-}
-
-/** @throws Error unless the status is 2xx */
-async function curl ({ origin, options }: Way, { url, headers = {} }: Target, args: readonly string[]): Promise<{ seconds: number, answer: string }> {
-  const { stdout } = await run('curl', [
-    '--silent', '--show-error', '--fail', ...options, ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
-    '--write-out', '\n%{time_total}', ...args, origin + new URL(url).pathname
-  ])
-  const end = stdout.lastIndexOf('\n')
-  return { seconds: Number(stdout.slice(end + 1)), answer: stdout.slice(0, end) }
 }
 
 /** Two servers as one. */

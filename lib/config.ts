@@ -43,7 +43,7 @@ export const VARIABLES = {
   HOST: text({ default: '127.0.0.1', desc: 'Address to listen on; 0.0.0.0 for all' }),
   PORT: port({ default: 5000, desc: 'Port to listen on; 0 picks a free one' }),
   NODE_ENV: oneOf('development', 'production', 'test')({ default: 'development', desc: 'development, production (refuses unsafe settings) or test' }),
-  LOG_LEVEL: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')({ default: 'info', desc: 'fatal, error, warn, info, debug, trace or silent' }),
+  LOG_LEVEL: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')({ default: 'info', desc: 'fatal, error, warn, info, debug, trace; audit lines are written at each of them; or silent' }),
 
   PUBLIC_URL: publicUrl({ default: undefined, desc: 'Where people reach the server, with the path if it has one: https://files.example.org; as requests say unless set' }),
   BASE_PATH: basePath({ default: undefined, desc: 'Path before all of this server\'s own, whether a proxy takes it away or not: /send; that of PUBLIC_URL unless set' }),

@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
-import type { FastifySchema, RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { sharedSchemas } from '../routes/schemas.js'
 import type { Access } from './auth.js'
 
@@ -66,12 +66,19 @@ export default fp<{ version: string }>(async (app, { version }) => {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     indexPrefix: BASE_PATH,
+    uiHooks: { onRequest: leadToIndex },
     // Without upgrade-insecure-requests: over plain HTTP from another machine the page would load nothing.
     staticCSP: "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self' data:; form-action 'self'; frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'",
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true, persistAuthorization: false, withCredentials: true, displayRequestDuration: true }
   })
   app.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, () => app.swagger())
 }, { name: 'openapi', dependencies: ['config', 'auth', 'rate-limit'] })
+
+/** The plugin's own redirect would leave BASE_PATH out; a relative one stays below it, whatever stands before. */
+function leadToIndex (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  if (request.routeOptions.url === '/docs/static/index.html') reply.redirect('../')
+  else done()
+}
 
 /** A route's schema with who may call it, and the body that its handler reads itself. */
 function documented (schema: FastifySchema, route: RouteOptions): FastifySchema {

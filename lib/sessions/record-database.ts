@@ -143,6 +143,7 @@ export class RecordDatabase {
       const batch = this.#waiting
       this.#waiting = []
       try {
+        if (this.#level.status === 'closed' && !this.#closed) await this.#level.open()
         await this.#level.batch(batch.flatMap(({ operations }) => operations), { sync: batch.some(({ sync }) => sync) })
         for (const { resolve } of batch) resolve()
       } catch (error) {
@@ -163,7 +164,7 @@ export class RecordDatabase {
     try {
       await this.#level.close()
       await this.#level.open()
-    } catch { /* Then the next write fails too, and tries this again. */ }
+    } catch { /* Then the next write opens it, or fails too. */ }
   }
 }
 

@@ -18,6 +18,12 @@ const run = promisify(execFile)
 /** Of systemd-analyze: tenths of 0 (safe) to 10 (exposed). */
 const EXPOSURE = 15
 const COMPOSE = projectPath('deploy/compose.yaml')
+const WITH_WEBHOOK = projectPath('deploy/compose.webhook.yaml')
+
+interface Composed {
+  readonly services: Readonly<Record<'proxy' | 'server', { readonly networks: object }>>
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
+}
 
 t.test('the systemd unit is understood, and hardened', async (t) => {
   if (!await needs(t, 'systemd-analyze')) return
@@ -37,10 +43,23 @@ t.test('the Compose file is understood, and the server trusts its proxy alone', 
   await t.rejects(check({ DOMAIN: 'files.example.org' }), { message: /SESSION_KEY_SECRET/ }, 'without a secret nothing starts')
 })
 
+t.test('with a webhook the server has a way out, and shares it with nobody', async (t) => {
+  if (!await needs(t, 'docker-compose')) return
+  const env = { PATH: process.env['PATH'], DOMAIN: 'files.example.org', SESSION_KEY_SECRET: 'secret', WEBHOOK_URL: 'https://hooks.example.org/', WEBHOOK_SECRET: 'secret' }
+  const composed = async (...files: string[]): Promise<Composed> =>
+    parse((await run('docker-compose', [...files.flatMap((file) => ['--file', file]), 'config'], { env })).stdout) as Composed
+  const waysOut = ({ services, networks }: Composed, service: 'proxy' | 'server'): string[] => Object.keys(services[service].networks).filter((name) => networks[name]?.internal !== true)
+  t.same(waysOut(await composed(COMPOSE), 'server'), [])
+  const both = await composed(COMPOSE, WITH_WEBHOOK)
+  t.same([waysOut(both, 'server'), waysOut(both, 'proxy')], [['way-out'], ['outside']])
+  t.same(Object.keys(both.services.server.networks).sort(), ['inside', 'way-out'])
+})
+
 t.test('the Kubernetes manifests fit the schemas of Kubernetes', async (t) => {
   const models = { Namespace, Service, StatefulSet, Ingress, NetworkPolicy }
   const seen = new Set<string>()
-  for (const name of await readdir(projectPath('deploy/kubernetes'))) {
+  const names = await readdir(projectPath('deploy/kubernetes'), { recursive: true })
+  for (const name of names.filter((path) => path.endsWith('.yaml'))) {
     for (const document of parseAllDocuments(await shipped(`kubernetes/${name}`))) {
       t.same(document.errors, [])
       const kind = String(document.get('kind')) as keyof typeof models

@@ -1,32 +1,16 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { parse } from 'yaml'
 import { projectPath } from '../helpers/project.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { needs, PROMTOOL } from '../helpers/services.js'
+import { alerts, expressions, namesIn, panels, read } from './watched.js'
 
 const run = promisify(execFile)
 const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
-const read = async (name: string): Promise<string> => await readFile(projectPath(name), 'utf8')
-
-interface Rules {
-  readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<{ readonly alert: string, readonly expr: string, readonly annotations: Readonly<Record<string, string>> }> }>
-}
-
-interface Dashboard {
-  readonly panels: ReadonlyArray<{ readonly id: number, readonly title: string, readonly targets?: ReadonlyArray<{ readonly expr: string }> }>
-}
-
-const alerts = async (): Promise<Rules['groups'][number]['rules']> => (parse(await read('deploy/prometheus/local-send.rules.yaml')) as Rules).groups.flatMap(({ rules }) => rules)
-const panels = async (): Promise<Dashboard['panels']> => (JSON.parse(await read('deploy/grafana/local-send.json')) as Dashboard).panels
-const expressions = async (): Promise<string[]> => (await panels()).flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
-
-const namesIn = (text: string): Set<string> => new Set(text.match(/\b(?:local_send|nodejs|process)_[a-z0-9_]+/g) ?? [])
-
 /** A scrape, with the metrics and the series that are in it. */
 async function scraped (t: Parameters<typeof startServer>[0]): Promise<{ readonly text: string, readonly metrics: Set<string>, readonly series: Set<string> }> {
   const { origin } = await startServer(t, { METRICS_TOKEN })

@@ -54,8 +54,8 @@ function takeBlock (reader: { events: SentEvent[], lastEventId: string | undefin
 }
 
 /** Waits for what certainly comes; if it does not, the test's own timeout says so. */
-export async function eventually (holds: () => boolean): Promise<void> {
-  while (!holds()) await delay(5)
+export async function eventually (holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await holds()) await delay(5)
 }
 
 export const typesOf = ({ events }: EventReader): string[] => events.map(({ type }) => type)

@@ -23,8 +23,12 @@ export function adapted (text: string, values: Readonly<Record<string, string>>)
   return result
 }
 
-/** nginx's configuration, with the site that deploy/nginx ships; only addresses and the certificate are others. */
-export async function writeNginxConfiguration (folder: string, upstream: string): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
+/**
+ * nginx's configuration, with the site that deploy/nginx ships; only addresses and the certificate are others.
+ *
+ * @param location - path of the site that is passed on, with a slash at both ends
+ */
+export async function writeNginxConfiguration (folder: string, upstream: string, location = '/'): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
   const certificate = await createCertificate(folder)
   const [port, plainPort] = [await freePort(), await freePort()]
   const path = join(folder, 'nginx.conf')
@@ -35,6 +39,7 @@ export async function writeNginxConfiguration (folder: string, upstream: string)
     'listen [::]:443 ssl http2;': '',
     'listen 80;': `listen 127.0.0.1:${plainPort};`,
     'listen [::]:80;': '',
+    'location / {': `location ${location} {`,
     '/etc/letsencrypt/live/files.example.org/fullchain.pem': certificate.certFile,
     '/etc/letsencrypt/live/files.example.org/privkey.pem': certificate.keyFile
   }))
@@ -44,9 +49,9 @@ export async function writeNginxConfiguration (folder: string, upstream: string)
 }
 
 /** Real nginx in front of a server, as deploy/nginx sets it up; it ends with the test. @returns its origin */
-export async function startNginx (t: Test, upstream: string): Promise<string> {
+export async function startNginx (t: Test, upstream: string, location?: string): Promise<string> {
   const folder = await temporaryFolder(t)
-  const { path, port, cert } = await writeNginxConfiguration(folder, upstream)
+  const { path, port, cert } = await writeNginxConfiguration(folder, upstream, location)
   trust(t, cert)
   await startProgram(t, NGINX, ['-p', folder, '-c', path, '-e', 'stderr'], port)
   return `https://127.0.0.1:${port}`

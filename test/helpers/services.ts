@@ -15,6 +15,7 @@ export const FIREFOX = process.env['FIREFOX'] ?? '/usr/bin/firefox-esr'
 export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
 export const NGINX = process.env['NGINX'] ?? '/usr/sbin/nginx'
 export const PROMTOOL = process.env['PROMTOOL'] ?? '/usr/bin/promtool'
+export const PROMETHEUS = process.env['PROMETHEUS'] ?? '/usr/bin/prometheus'
 export const CADDY = process.env['CADDY'] ?? '/usr/bin/caddy'
 export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 
@@ -27,10 +28,12 @@ const SERVICES = {
   aria2: { probe: [ARIA2, '--version'], remedy: 'install aria2, or name it in ARIA2' },
   nginx: { probe: [NGINX, '-v'], remedy: 'install nginx, or name it in NGINX' },
   promtool: { probe: [PROMTOOL, '--version'], remedy: 'install prometheus, or name its promtool in PROMTOOL' },
+  prometheus: { probe: [PROMETHEUS, '--version'], remedy: 'install prometheus, or name it in PROMETHEUS' },
   caddy: { probe: [CADDY, 'version'], remedy: 'install caddy, or name it in CADDY' },
   openssl: { probe: ['openssl', 'version'], remedy: 'install openssl' },
   'systemd-analyze': { probe: ['systemd-analyze', '--version'], remedy: 'install systemd' },
   'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },
+  prlimit: { probe: ['prlimit', '--version'], remedy: 'install util-linux' },
   unzip: { probe: ['unzip', '-v'], remedy: 'install unzip' },
   registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
 } as const

@@ -41,6 +41,8 @@ t.test('Swagger UI and the OpenAPI document under a path', async (t) => {
       t.equal((await call(url.href)).status, 200, link)
     }
   }
+  const moved = await fetch(`${origin}/send/docs/static/index.html`)
+  t.same([moved.redirected, moved.status, moved.url], [true, 200, `${origin}/send/docs/`])
   t.match((await call(`${origin}/send/docs/json`)).body, { openapi: '3.1.0' }, 'which the page asks for beside itself')
 })
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ElementHandle, Page } from 'puppeteer-core'
 import t from 'tap'
 import { PASSWORD, randomContent, sha256 } from '../helpers/client.js'
+import { startNginx } from '../helpers/nginx.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs, startBrowser } from '../helpers/services.js'
 
@@ -76,4 +77,20 @@ t.test('a file goes there and back by Swagger UI alone, logged in by its cookie'
   await link?.click()
   const path = await downloaded(join(folder, 'received'), await propertyOf(link, 'download'))
   t.equal(sha256(await readFile(path)), sha256(content))
+})
+
+t.test('under a path, behind nginx', async (t) => {
+  if (!await needs(t, 'chromium') || !await needs(t, 'nginx') || !await needs(t, 'openssl')) return
+  const server = await startServer(t, { BASE_PATH: '/send', TRUST_PROXY: '127.0.0.1' })
+  const origin = await startNginx(t, server.origin, '/send/')
+  const page = await (await startBrowser(t, '--ignore-certificate-errors')).newPage()
+  await page.setViewport({ width: 1280, height: 1600 })
+  const failed: string[] = []
+  page.on('response', (response) => { if (!response.ok() && response.status() !== 302) failed.push(`${response.status()} ${response.url()}`) })
+  await page.goto(`${origin}/send/docs/static/index.html`)
+  t.equal(page.url(), `${origin}/send/docs/`)
+  const { status, body } = await execute(await open(page, 'health', 'health'))
+  t.equal(status, '200', body)
+  t.match(JSON.parse(body), { status: 'ok' })
+  t.same(failed, [])
 })

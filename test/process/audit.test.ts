@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import t from 'tap'
 import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
 import { toHex } from '../../lib/crypto/bytes.js'
@@ -6,7 +7,7 @@ import { letIn, createEndToEnd, sealedUploadHeaders, sealFile, uploadSealed } fr
 import { eventually } from '../helpers/events.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 import { newSecret } from '../helpers/restart.js'
-import { temporaryFolder } from '../helpers/server.js'
+import { startServer, temporaryFolder } from '../helpers/server.js'
 
 const ADMIN_TOKEN = 'admin-token-that-nobody-guesses'
 const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
@@ -101,4 +102,22 @@ t.test('audit lines say what happened and from where; at level trace nothing sec
   for (const [what, text] of Object.entries(secrets)) t.notOk(text === '' || log.includes(text), what)
   // Six digits may stand in any number: as a word of its own a code is one.
   for (const { code } of [session, guessed, endToEnd]) t.notMatch(log, new RegExp(`(?<![\\w.-])${code}(?![\\w.-])`))
+})
+
+t.test('a LOG_LEVEL that leaves requests out keeps audit lines; silent leaves out everything', async (t) => {
+  for (const [level, expected] of [['fatal', ['session.created', 'session.ended']], ['silent', []]] as const) {
+    let written = ''
+    const stream = new Writable({
+      write (line: Buffer, _encoding, done) {
+        written += line.toString()
+        done()
+      }
+    })
+    const { origin } = await startServer(t, { LOG_LEVEL: level }, { logger: { level, stream } })
+    const session = await createSession(origin)
+    t.equal((await call(`${session.url}/close`, { method: 'POST', token: session.token })).status, 200)
+    const lines = written.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Line)
+    t.match(lines, expected.map((event) => ({ level: 30, audit: true, event, session_id: session.id, address: '127.0.0.1', reqId: String })), level)
+    t.equal(lines.length, expected.length, level)
+  }
 })
