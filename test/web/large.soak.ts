@@ -69,6 +69,6 @@ t.test(`${SIZE} bytes from page to page`, { timeout: PATIENCE }, async (t) => {
     t.ok(bytes < FLAT, `${i === 0 ? 'sender' : 'receiver'}: ${bytes} bytes at most`)
   }
   const received = createHash('sha256')
-  await pipeline(createReadStream(await downloaded(bob.downloads, 'large.bin')), received)
+  await pipeline(createReadStream(await downloaded(bob.downloads, 'large.bin', PATIENCE)), received)
   t.equal(received.digest('hex'), sent.digest('hex'))
 })
