@@ -62,6 +62,8 @@ export async function startBrowser (t: Test, ...args: string[]): Promise<Browser
     executablePath: CHROMIUM,
     userDataDir,
     headless: true,
+    // What a page is waited for has a timeout of its own.
+    protocolTimeout: 0,
     args: [
       // The pages are our own, and containers seldom allow the sandbox.
       '--no-sandbox',

@@ -28,6 +28,13 @@ export const de: Strings = {
     code: 'Code oder Link',
     codeHint: 'Groß oder klein, mit Leerzeichen oder Bindestrichen. Die ersten Buchstaben eines Wortes genügen.',
     connect: 'Verbinden',
+    managed: 'Der Server verschlüsselt',
+    managedHint: 'Für wen mit curl oder einem anderen HTTP-Programm empfängt. Der Server erfährt dann das Kennwort und kann Namen und Inhalte lesen.',
+    honestManaged: 'Der Server verschlüsselt, was Sie senden: Er erfährt das Kennwort und kann Namen und Inhalte lesen.',
+    interrupted: {
+      sending: 'Diese Seite wurde neu geladen, während sie sendete, und das hat die Übertragung beendet: Die Schlüssel werden nirgends aufbewahrt. Wer gerade empfing, erfährt es, und was nicht vollständig war, wird nicht behalten. Wählen Sie die Dateien noch einmal, um sie unter einem neuen Code zu senden.',
+      receiving: 'Diese Seite wurde neu geladen, während sie empfing, und hat damit die Sitzung verlassen. Was vorher gespeichert wurde, ist vollständig; sonst wurde nichts behalten. Bitten Sie den Absender um einen neuen Code.'
+    },
     honest: 'Ihr Browser verschlüsselt alles, bevor es ihn verlässt. Der Server erfährt das Kennwort nie und kann weder Namen noch Inhalte lesen; er sieht Größen, Zeiten und Adressen, und von ihm kommt diese Seite.',
     nothingDropped: 'Darin war nichts, was sich senden lässt.'
   },
@@ -35,6 +42,7 @@ export const de: Strings = {
     creating: 'Ein Code wird gemacht…',
     heading: 'Sagen Sie der anderen Seite diesen Code',
     how: 'Er wird auf dieser Seite eingegeben, oder im Terminal hinter „local-send receive“.',
+    howManaged: 'Er wird auf dieser Seite eingegeben, oder im Terminal hinter „local-send receive --managed“; mit curl sind seine Teile Sitzung, Zahl und Kennwort.',
     copyCode: 'Code kopieren',
     copyLink: 'Link kopieren',
     share: 'Link teilen',
@@ -52,8 +60,10 @@ export const de: Strings = {
     locked: 'Zu viele falsche Versuche: Es wird niemand mehr eingelassen. Beenden Sie das Teilen und senden Sie unter einem neuen Code.',
     uploading: 'Wird hochgeladen',
     uploaded: 'Alles ist hochgeladen, verschlüsselt.',
+    uploadedManaged: 'Alles ist hochgeladen, und der Server hat es verschlüsselt.',
     stop: 'Teilen beenden',
     honest: 'Der Server bewahrt es verschlüsselt auf, bis es empfangen ist. Er kann weder Namen noch Inhalte lesen; er sieht Größen, Zeiten und Adressen.',
+    honestManaged: 'In dieser Sitzung verschlüsselt der Server, und er könnte alles lesen.',
     doneHeading: 'Empfangen und geprüft',
     done: (receivers) => receivers === 1 ? 'Die andere Seite hat alles. Der Server hat seine Kopie gelöscht.' : `Alle ${people(receivers)} haben alles. Der Server hat seine Kopie gelöscht.`,
     partlyHeading: 'Nicht alles wurde genommen',

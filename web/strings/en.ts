@@ -27,6 +27,13 @@ export const en = {
     code: 'Code or link',
     codeHint: 'Any case, spaces or hyphens. The first letters of a word will do.',
     connect: 'Connect',
+    managed: 'The server encrypts',
+    managedHint: 'For who receives with curl or another HTTP client. The server then learns the passphrase and can read names and contents.',
+    honestManaged: 'The server encrypts what you send: it learns the passphrase and can read names and contents.',
+    interrupted: {
+      sending: 'This page was loaded again while it was sending, and that ended the transfer: the keys are in no storage. Whoever was receiving is told, and what was not whole is not kept. Choose the files again to send them under a new code.',
+      receiving: 'This page was loaded again while it was receiving, and so it has left the session. What was saved before is whole; nothing else was kept. Ask the sender for a new code.'
+    },
     honest: 'Your browser encrypts everything before it leaves. The server never learns the passphrase and cannot read names or contents; it does see sizes, times and addresses, and it delivers this page.',
     nothingDropped: 'There was nothing in it that could be sent.'
   },
@@ -34,6 +41,7 @@ export const en = {
     creating: 'Making a code…',
     heading: 'Say this code to the other side',
     how: 'It is entered on this page, or behind “local-send receive” in a terminal.',
+    howManaged: 'It is entered on this page, or behind “local-send receive --managed” in a terminal; with curl, its parts are session, number and password.',
     copyCode: 'Copy code',
     copyLink: 'Copy link',
     share: 'Share link',
@@ -51,8 +59,10 @@ export const en = {
     locked: 'Too many wrong tries: nobody else is let in. Stop, and send again under a new code.',
     uploading: 'Uploading',
     uploaded: 'Everything is uploaded, encrypted.',
+    uploadedManaged: 'Everything is uploaded, and the server has encrypted it.',
     stop: 'Stop sharing',
     honest: 'The server holds this encrypted until it is received. It cannot read names or contents; it sees sizes, times and addresses.',
+    honestManaged: 'The server encrypts this session, and could read everything in it.',
     doneHeading: 'Received and verified',
     done: (receivers: number) => receivers === 1 ? 'The other side has everything. The server has deleted its copy.' : `All ${people(receivers)} have everything. The server has deleted its copy.`,
     partlyHeading: 'Not everything was taken',

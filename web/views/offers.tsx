@@ -36,7 +36,7 @@ export function Offers ({ receiving }: { readonly receiving: Receiving }) {
         <OfferRows receiving={receiving} />
         <div class='buttons end'><button type='button' onClick={() => { receiving.leave() }}>{words.finish}</button></div>
       </section>
-      <Honest>{kind === 'managed' ? words.honestManaged : words.honest}</Honest>
+      <Honest warning={kind === 'managed'}>{kind === 'managed' ? words.honestManaged : words.honest}</Honest>
     </>
   )
 }
