@@ -82,7 +82,7 @@ t.test('more failures, in Chromium', async (t) => {
     t.same(await violations(bob.page), [], 'ended')
     t.same(await readdir(bob.downloads), [], 'nothing of half a file')
     t.same(await bob.page.evaluate(storedFiles), [], 'nor in the browser')
-    t.same(await alice.page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), history.state]), [[], [], null])
+    t.same(await alice.page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), String(history.state)]), [[], [], 'null'])
     await alice.page.reload()
     await reads(alice, 'Drop files or folders here')
     t.notMatch(await textOf(alice.page), 'loaded again', 'it is told once')
