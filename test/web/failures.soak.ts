@@ -91,15 +91,6 @@ t.test('more failures, in Chromium', async (t) => {
     await reads(alice, 'Received and verified')
     t.equal(sha256(await readFile(await downloaded(carol.downloads, 'a.bin'))), sha256(content), 'and it begins anew')
   })
-
-  await t.test('who reloads while he receives has left, and is told so', async () => {
-    const alice = await open(origin)
-    const bob = await open(`${origin}/#${await send(alice, path)}`)
-    await reads(bob, 'This is all of it.')
-    await bob.page.reload()
-    await reads(bob, 'loaded again while it was receiving')
-    await reads(alice, 'Not everything was taken')
-  })
 })
 
 /** Names of the files in the origin's private file system, in whichever folder. To be run in a page. */
