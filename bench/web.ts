@@ -63,52 +63,65 @@ const betweenCommands = ({ transfer }: Sending): Transfer => async (path, output
   return { seconds: (performance.now() - began) / 1000, senderMemory: sender.peakMemory, receiverMemory: receiver.peakMemory }
 }
 
-/** Each transfer in a browser of its own, so that no process's peak is another transfer's. */
+/** Each page in a browser of its own, so that no process's peak is another page's, or another transfer's. */
 const betweenPages = ({ servers: [server] }: Sending, folder: string): Transfer => async (path, output) => {
   if (server === undefined) throw new RangeError('There is no server.')
   const downloads = await mkdtemp(join(folder, 'downloads-'))
-  const profile = await mkdtemp(join(folder, 'profile-'))
-  const browser = await launch({ executablePath: CHROMIUM, userDataDir: profile, headless: true, protocolTimeout: PATIENCE, args: ['--no-sandbox', '--disable-gpu'] })
-  atExit(() => { browser.process()?.kill('SIGKILL') })
+  const people: Person[] = []
   try {
-    const alice = await open(browser, server.origin, downloads)
+    const alice = await open(server.origin, folder, downloads)
+    people.push(alice)
+    // Started before the clock is: only its page is opened while it runs.
+    const bob = await open('about:blank', folder, downloads)
+    people.push(bob)
     const began = performance.now()
     const picker = await alice.page.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
     await picker?.uploadFile(path)
     await alice.page.waitForSelector('[data-code]')
-    const code = String(await alice.page.evaluate('document.querySelector("[data-code]").dataset.code'))
-    const bob = await open(browser, `${server.origin}/#${code}`, downloads)
+    await bob.page.goto(`${server.origin}/#${String(await alice.page.evaluate('document.querySelector("[data-code]").dataset.code'))}`)
     await (await bob.page.waitForSelector('button.primary'))?.click()
     await bob.page.waitForSelector('.badge.good')
     await alice.page.waitForSelector('.badge.good')
     const saved = await savedIn(downloads)
     const seconds = (performance.now() - began) / 1000
-    const [senderMemory, receiverMemory] = [await peakMemoryOf(alice.pid), await peakMemoryOf(bob.pid)]
+    const [senderMemory, receiverMemory] = [await pageMemory(alice.browser), await pageMemory(bob.browser)]
     await rename(saved, output)
     return { seconds, senderMemory, receiverMemory }
   } finally {
-    await browser.close()
+    for (const { close } of people) await close()
     await rm(downloads, { recursive: true, force: true })
-    await rm(profile, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
-/** A page in a process of its own. */
-async function open (browser: Browser, address: string, downloadPath: string): Promise<{ readonly page: Page, readonly pid: number }> {
-  const before = await renderers(browser)
-  const context = await browser.createBrowserContext({ downloadBehavior: { policy: 'allow', downloadPath } })
-  const page = await context.newPage()
-  page.setDefaultTimeout(PATIENCE)
-  await page.goto(address)
-  const [pid = 0] = (await renderers(browser)).filter((one) => !before.includes(one))
-  return { page, pid }
+interface Person {
+  readonly browser: Browser
+  readonly page: Page
+  readonly close: () => Promise<void>
 }
 
-async function renderers (browser: Browser): Promise<readonly number[]> {
+/** Chromium with one page, and where its downloads go. */
+async function open (address: string, folder: string, downloadPath: string): Promise<Person> {
+  const profile = await mkdtemp(join(folder, 'profile-'))
+  const browser = await launch({ executablePath: CHROMIUM, userDataDir: profile, headless: true, protocolTimeout: PATIENCE, downloadBehavior: { policy: 'allow', downloadPath }, args: ['--no-sandbox', '--disable-gpu'] })
+  atExit(() => { browser.process()?.kill('SIGKILL') })
+  const page = await browser.newPage()
+  page.setDefaultTimeout(PATIENCE)
+  await page.goto(address)
+  const close = async (): Promise<void> => {
+    await browser.close()
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 })
+  }
+  return { browser, page, close }
+}
+
+/** The peak of the process that the only page runs in: beside it there are empty ones, and those of the browser's own pages, which are smaller. */
+async function pageMemory (browser: Browser): Promise<number> {
   const devtools = await browser.target().createCDPSession()
   const { processInfo } = await devtools.send('SystemInfo.getProcessInfo')
   await devtools.detach()
-  return processInfo.flatMap(({ type, id }) => type === 'renderer' ? [id] : [])
+  // One that ended in the meantime was none of the page's.
+  const peaks = processInfo.flatMap(({ type, id }) => type === 'renderer' ? [peakMemoryOf(id).catch(() => 0)] : [])
+  return Math.max(...await Promise.all(peaks))
 }
 
 /** The one download, when the browser has the whole of it. */

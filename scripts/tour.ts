@@ -62,10 +62,77 @@ async function walk (browser: Browser): Promise<void> {
   await picture(bob, 'received')
   await says(alice, 'Received and verified')
   await picture(alice, 'sent')
+  await waiting(browser)
+  await stopped(browser)
+  await managed(browser)
 
   const plain = await open(browser)
   await plain.goto(origin.replace('127.0.0.1', 'send.example.org'))
   await picture(plain, 'insecure')
+}
+
+/** Somebody whom nobody answers: asked for the passphrase, joining, left. */
+async function waiting (browser: Browser): Promise<void> {
+  const created = await app.inject({ method: 'POST', url: '/api/session/create', payload: { kind: 'end-to-end' } })
+  const { session_id: id, verification_code: digits } = created.json<Readonly<Record<string, string>>>()
+  const page = await open(browser)
+  await page.goto(`${origin}/#${id ?? ''}-${digits ?? ''}`)
+  const field = await page.waitForSelector('#passphrase')
+  await picture(page, 'passphrase')
+  await field?.type('Nobody is there to ask\n')
+  await says(page, 'Waiting for the other side')
+  await picture(page, 'joining')
+  await page.click('.joining button')
+  await says(page, 'You have left')
+  await picture(page, 'left')
+}
+
+/** A sender who stops while somebody has joined, and another one whose page is loaded again. */
+async function stopped (browser: Browser): Promise<void> {
+  const alice = await open(browser)
+  await alice.goto(origin)
+  const bob = await open(browser)
+  await bob.goto(`${origin}/#${await share(alice)}`)
+  await says(bob, 'Rental agreement')
+  await alice.click('button.danger')
+  await says(alice, 'Stopped')
+  await picture(alice, 'stopped')
+  await says(bob, 'The sender has ended the session')
+  await picture(bob, 'ended')
+  await alice.click('button.primary')
+  await share(alice)
+  alice.once('dialog', (dialog) => { void dialog.accept() })
+  await alice.reload()
+  await says(alice, 'loaded again')
+  await picture(alice, 'interrupted')
+}
+
+/** A session that the server encrypts: chosen, shared, found by somebody who did not expect it, on offer. */
+async function managed (browser: Browser): Promise<void> {
+  const alice = await open(browser)
+  await alice.goto(origin)
+  await alice.waitForSelector('summary')
+  for (const summary of (await alice.$$('summary')).slice(1)) await summary.click()
+  await alice.click('input[type="checkbox"]')
+  await picture(alice, 'managed-choice')
+  const code = await share(alice)
+  await says(alice, 'the server has encrypted it')
+  await picture(alice, 'managed-sharing')
+  const bob = await open(browser)
+  await bob.goto(`${origin}/#${code}`)
+  await says(bob, 'In this session the server encrypts')
+  await picture(bob, 'managed-asked')
+  await bob.click('.buttons button:not(.primary)')
+  await says(bob, 'Rental agreement')
+  await picture(bob, 'managed-on-offer')
+}
+
+/** Has a page share a file. @returns the code */
+async function share (page: Page): Promise<string> {
+  const picker = await page.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
+  await picker?.uploadFile(join(folder, 'Rental agreement.pdf'))
+  await page.waitForSelector('[data-code]')
+  return String(await page.evaluate('document.querySelector("[data-code]").dataset.code'))
 }
 
 async function open (browser: Browser): Promise<Page> {

@@ -16,7 +16,7 @@ export const connection: Connection = { fetch: fetchBlobs, server: new URL('.', 
 export function takeFragment (): string | undefined {
   const fragment = location.hash.slice(1)
   if (fragment === '') return undefined
-  history.replaceState(null, '', location.pathname + location.search)
+  history.replaceState(history.state, '', location.pathname + location.search)
   try {
     return decodeURIComponent(fragment)
   } catch {

@@ -1,5 +1,6 @@
 import { render } from 'preact'
 import { CurrentView } from './views/current.js'
+import { followInterruption } from './screen.js'
 import { followLanguage } from './strings/index.js'
 import { sweepPrivatePlace } from './saving/private-place.js'
 import { Insecure } from './views/insecure.js'
@@ -11,6 +12,7 @@ followLanguage()
 // What noscript left there is not preact's to update.
 root.replaceChildren()
 if (isSecureContext) {
+  followInterruption()
   void sweepPrivatePlace()
   render(<Page><CurrentView /></Page>, root)
 } else {

@@ -1,19 +1,32 @@
 /** Which of its states the page is in. */
 
-import { signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import type { Source } from '../client/source.js'
 import { connection } from './address.js'
 import { readCode } from './input/entered-code.js'
+import { noteUnderWay, readInterruption, type Interruption } from './interruption.js'
 import { problemOf, type Problem } from './transfer/problem.js'
 import { Receiving } from './transfer/receiving.js'
 import { Sending, type SendChoices } from './transfer/sending.js'
 
 export type Screen =
-  | { readonly name: 'home', readonly problem?: Problem | undefined }
+  | { readonly name: 'home', readonly problem?: Problem | undefined, readonly interruption?: Interruption | undefined }
   | { readonly name: 'sending', readonly sending: Sending }
   | { readonly name: 'receiving', readonly receiving: Receiving }
 
-export const screen = signal<Screen>({ name: 'home' })
+export const screen = signal<Screen>({ name: 'home', interruption: readInterruption() })
+
+/** What would be lost if the page were closed now. */
+export const underWay = computed<Interruption | undefined>(() => {
+  const { value } = screen
+  if (value.name === 'sending' && value.sending.isUnderWay) return 'sending'
+  return value.name === 'receiving' && value.receiving.isUnderWay ? 'receiving' : undefined
+})
+
+/** Has the page know, if it is loaded again, what that has ended. */
+export const followInterruption = (): void => {
+  effect(() => { noteUnderWay(underWay.value) })
+}
 
 /** Back to the beginning. */
 export function start (): void {

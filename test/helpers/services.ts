@@ -65,6 +65,8 @@ export async function startBrowser (t: Test, ...args: string[]): Promise<Browser
     executablePath: CHROMIUM,
     userDataDir,
     headless: true,
+    // What a page is waited for has a timeout of its own.
+    protocolTimeout: 0,
     args: [
       // The pages are our own, and containers seldom allow the sandbox.
       '--no-sandbox',
@@ -81,12 +83,12 @@ export async function startBrowser (t: Test, ...args: string[]): Promise<Browser
   return browser
 }
 
-/** Milliseconds within which a download of a test is over. */
+/** Milliseconds within which a download of a test is over, unless it says otherwise. */
 const DOWNLOAD_TIMEOUT = 20_000
 
 /** The path of the file of this name, as soon as the browser has the whole of it: until then it goes by another name. */
-export async function downloaded (folder: string, name: string): Promise<string> {
-  const deadline = Date.now() + DOWNLOAD_TIMEOUT
+export async function downloaded (folder: string, name: string, timeout = DOWNLOAD_TIMEOUT): Promise<string> {
+  const deadline = Date.now() + timeout
   while (!(await readdir(folder)).includes(name)) {
     if (Date.now() > deadline) throw new Error(`no ${name} among the downloads: ${(await readdir(folder)).join(', ')}`)
     await setTimeout(50)

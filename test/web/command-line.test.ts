@@ -7,7 +7,7 @@ import { codeOf, newPlace } from '../cli/program.js'
 import { randomContent, sha256 } from '../helpers/client.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
-import { press, reads, send, startPeople } from './page.js'
+import { press, reads, send, shownCode, startPeople, violations } from './page.js'
 
 t.test('the page and the command', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -59,11 +59,34 @@ t.test('the page and the command', async (t) => {
     const run = place.run(['send', '--managed', 'e.txt'])
     const bob = await open(`${origin}/#${await codeOf(run)}`)
     await reads(bob, 'In this session the server encrypts')
+    t.same(await violations(bob.page), [], 'asked whether that is wanted')
     await press(bob, 'Join all the same')
     await reads(bob, 'could read everything in it')
+    t.same(await violations(bob.page), [], 'managed')
     await press(bob, 'Save')
     await reads(bob, 'Saved and verified')
     t.equal(await readFile(await downloaded(bob.downloads, 'e.txt'), 'utf8'), 'managed')
     t.equal(await run.exit, 0)
+  })
+
+  await t.test('a session that the server encrypts, because the page was told so', async (t) => {
+    const folder = await temporaryFolder(t)
+    await writeFile(join(folder, 'f.bin'), content)
+    const alice = await open(origin)
+    await (await alice.page.$$('summary'))[1]?.click()
+    await alice.page.click('input[type="checkbox"]')
+    await reads(alice, 'it learns the passphrase and can read names and contents')
+    t.same(await violations(alice.page), [], 'chosen')
+    const code = await send(alice, join(folder, 'f.bin'))
+    await reads(alice, 'could read everything in it')
+    t.same(await violations(alice.page), [], 'sharing')
+    const wrong = place.run(['receive', '--managed', '--yes', code.replace(/-[a-z].*/, '-zoo-zoo-zoo')])
+    t.not(await wrong.exit, 0)
+    await reads(alice, 'Somebody tried a wrong passphrase')
+    const run = place.run(['receive', '--managed', '--yes', await shownCode(alice.page)])
+    t.equal(await run.exit, 0, run.stderr())
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(join(place.home, 'f.bin'))), sha256(content))
+    t.same(alice.complaints, [])
   })
 })

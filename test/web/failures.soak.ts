@@ -4,10 +4,12 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { randomContent, sha256 } from '../helpers/client.js'
+import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { startLyingProxy } from '../hostile/scene.js'
-import { press, reads, send, startPeople, violations } from './page.js'
+import { layoutFaults } from './access.js'
+import { press, reads, send, startPeople, textOf, violations } from './page.js'
 
 t.test('more failures, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -56,11 +58,14 @@ t.test('more failures, in Chromium', async (t) => {
     }
   })
 
-  await t.test('a reload while it sends is asked about, and ends the session for both', async (t) => {
-    const alice = await open(origin)
-    const code = await send(alice, path)
-    const bob = await open(`${origin}/#${code}`)
-    await reads(bob, 'a.bin')
+  await t.test('a reload in the middle of an upload is asked about, ends it for both, and is told of', async (t) => {
+    const proxy = await startProxy(t, origin)
+    const alice = await open(proxy.origin)
+    const held = proxy.hold(6 * 2 ** 20)
+    const bob = await open(`${origin}/#${await send(alice, path)}`)
+    await held
+    await press(bob, 'Save')
+    await reads(bob, 'Receiving')
     const asked: string[] = []
     alice.page.on('dialog', (dialog) => {
       asked.push(dialog.type())
@@ -70,11 +75,21 @@ t.test('more failures, in Chromium', async (t) => {
     await alice.page.click('h1')
     await alice.page.reload()
     t.same(asked, ['beforeunload'])
+    await reads(alice, 'loaded again while it was sending')
     await reads(alice, 'Drop files or folders here')
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'interrupted')
     await reads(bob, 'The sender has ended the session')
     t.same(await violations(bob.page), [], 'ended')
-    t.same(await readdir(bob.downloads), [])
-    t.same(await alice.page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage)]), [[], []])
+    t.same(await readdir(bob.downloads), [], 'nothing of half a file')
+    t.same(await bob.page.evaluate(storedFiles), [], 'nor in the browser')
+    t.same(await alice.page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), String(history.state)]), [[], [], 'null'])
+    await alice.page.reload()
+    await reads(alice, 'Drop files or folders here')
+    t.notMatch(await textOf(alice.page), 'loaded again', 'it is told once')
+    const carol = await open(`${origin}/#${await send(alice, path)}`)
+    await press(carol, 'Save')
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(carol.downloads, 'a.bin'))), sha256(content), 'and it begins anew')
   })
 })
 

@@ -8,12 +8,13 @@ import t from 'tap'
 import { randomContent, sha256 } from '../helpers/client.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
+import { layoutFaults, motions, tabTo } from './access.js'
 import { enterCode, press, reads, send, shownCode, startPeople, textOf, violations } from './page.js'
 
 t.test('from page to page in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
   const { origin } = await startServer(t)
-  const { open } = await startPeople(t)
+  const { open } = await startPeople(t, '--host-resolver-rules=MAP send.example.org 127.0.0.1')
   const folder = await temporaryFolder(t)
   const large = randomContent(5 * 2 ** 20 + 12_345)
   await writeFile(join(folder, 'holiday ä.bin'), large)
@@ -26,6 +27,9 @@ t.test('from page to page in Chromium', async (t) => {
     t.match(code, /^[0-9a-f]{8}-\d{6}-[a-z]+-[a-z]+-[a-z]+$/)
     await reads(alice, 'Nobody has joined yet')
     t.same(await violations(alice.page), [], 'sharing')
+    t.not((await motions(alice.page)).length, 0, 'something moves')
+    await alice.page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }])
+    t.same(await motions(alice.page), [], 'nothing moves for whom that is too much')
     await enterCode(bob, ` ${code.toUpperCase().replaceAll('-', '  ')} `)
     await reads(bob, 'holiday ä.bin')
     await reads(bob, 'This is all of it.')
@@ -37,6 +41,7 @@ t.test('from page to page in Chromium', async (t) => {
     await reads(alice, 'Received and verified')
     t.equal(sha256(await readFile(await downloaded(bob.downloads, 'holiday ä.bin'))), sha256(large))
     t.same([await violations(alice.page), await violations(bob.page)], [[], []], 'both ends')
+    t.same([await layoutFaults(alice.page), await layoutFaults(bob.page)], [[], []], 'both ends, narrow')
     t.same([alice.complaints, bob.complaints], [[], []])
   })
 
@@ -57,14 +62,23 @@ t.test('from page to page in Chromium', async (t) => {
     t.equal(await readFile(join(unpacked, 'notes.txt'), 'utf8'), 'Some notes.')
   })
 
-  await t.test('a text, which is shown as text', async (t) => {
-    const text = '<img src=x onerror="alert(1)">\nand <b>nothing</b> else'
-    const alice = await open(origin)
-    await alice.page.click('summary')
-    await alice.page.type('#text', text)
-    await press(alice, 'Send this text')
-    const bob = await open(`${origin}/#${await shownCode(alice.page)}`)
-    await press(bob, 'Show text')
+  await t.test('a text, by keyboard alone, which is shown as text', async (t) => {
+    const text = '<img src=x onerror="alert(1)"> and <b>nothing</b> else'
+    const [alice, bob] = [await open(origin), await open(origin)]
+    await tabTo(alice.page, 'Send a text')
+    await alice.page.keyboard.press('Space')
+    await tabTo(alice.page, 'Text')
+    await alice.page.keyboard.type(text)
+    await tabTo(alice.page, 'Send this text')
+    await alice.page.keyboard.press('Enter')
+    const code = await shownCode(alice.page)
+    await bob.page.bringToFront()
+    await tabTo(bob.page, 'Code or link')
+    await bob.page.keyboard.type(code)
+    await bob.page.keyboard.press('Enter')
+    await reads(bob, 'This is all of it.')
+    await tabTo(bob.page, 'Show text')
+    await bob.page.keyboard.press('Enter')
     await reads(bob, 'Everything is here')
     t.equal(await bob.page.$eval('pre', (element) => element.textContent), text)
     t.equal(await bob.page.$('img'), null)
@@ -86,5 +100,53 @@ t.test('from page to page in Chromium', async (t) => {
       t.equal(await readFile(await downloaded(person.downloads, 'notes.txt'), 'utf8'), 'Some notes.', name)
     }
     await reads(alice, 'All 2 people have everything.')
+  })
+
+  await t.test('a file is chosen, and its sharing stopped, by keyboard alone', async (t) => {
+    const alice = await open(origin)
+    await tabTo(alice.page, 'Choose files')
+    const [chooser] = await Promise.all([alice.page.waitForFileChooser(), alice.page.keyboard.press('Space')])
+    await chooser.accept([join(folder, 'notes.txt')])
+    const bob = await open(`${origin}/#${await shownCode(alice.page)}`)
+    await reads(bob, 'This is all of it.')
+    t.same(await layoutFaults(bob.page), [], 'on offer, narrow')
+    await alice.page.bringToFront()
+    await tabTo(alice.page, 'Stop sharing')
+    await alice.page.keyboard.press('Space')
+    await reads(alice, 'the server has deleted what was uploaded')
+    await reads(bob, 'The sender has ended the session')
+    t.same([await violations(alice.page), await violations(bob.page)], [[], []], 'stopped, ended')
+  })
+
+  await t.test('somebody who waits for an answer, and leaves', async (t) => {
+    const created = await fetch(`${origin}/api/session/create`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"kind":"end-to-end"}' })
+    const { session_id: id, verification_code: digits } = await created.json() as Readonly<Record<string, string>>
+    const bob = await open(`${origin}/#${id ?? ''}-${digits ?? ''}`)
+    await reads(bob, 'one that is not part of the code')
+    t.same([await violations(bob.page), await layoutFaults(bob.page)], [[], []], 'asked for the passphrase')
+    await bob.page.type('#passphrase', 'Nobody is there to ask')
+    await press(bob, 'Connect')
+    await reads(bob, 'Waiting for the other side')
+    t.same([await violations(bob.page), await layoutFaults(bob.page)], [[], []], 'joining')
+    await press(bob, 'Cancel')
+    await reads(bob, 'You have left')
+    t.same([await violations(bob.page), await layoutFaults(bob.page)], [[], []], 'left')
+  })
+
+  await t.test('from right to left', async (t) => {
+    const alice = await open(origin)
+    await alice.page.select('.language select', 'ar')
+    t.equal(await alice.page.evaluate(() => document.documentElement.dir), 'rtl')
+    for (const summary of await alice.page.$$('summary')) await summary.click()
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'home')
+    await send(alice, join(folder, 'notes.txt'))
+    t.equal(await alice.page.$eval('[data-code]', (code) => getComputedStyle(code).direction), 'ltr', 'a code is read as it is written')
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'sharing')
+  })
+
+  await t.test('at an address without HTTPS', async (t) => {
+    const plain = await open(origin.replace('127.0.0.1', 'send.example.org'))
+    await reads(plain, 'This address is not secure enough')
+    t.same([await violations(plain.page), await layoutFaults(plain.page)], [[], []])
   })
 })

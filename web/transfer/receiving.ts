@@ -65,6 +65,8 @@ export class Receiving {
   #password: string | undefined
   readonly #marks: FileId[] = []
   #member: Member | undefined
+  /** Telling the sender that he may go, from when it has begun. */
+  #parting: Promise<void> | undefined
   #changed = true
   #wake = (): void => undefined
 
@@ -142,6 +144,8 @@ export class Receiving {
     for await (const { type } of events(this.#connection, member, { signal: this.#stop.signal })) {
       if (type === 'file.started' || type === 'file.ready' || type === 'reset') this.#lookSoon()
     }
+    // A sender who was told that all is here ends the session, and that may be heard before the answer to what told him.
+    await this.#parting?.catch(() => undefined)
     throw new ClientError('SESSION_CLOSED')
   }
 
@@ -157,6 +161,8 @@ export class Receiving {
     for (;;) {
       if (!this.#changed) await new Promise<void>((resolve) => { this.#wake = resolve })
       this.#changed = false
+      await this.#parting
+      signal.throwIfAborted()
       this.#add(await list.fresh(signal))
       await this.#confirmMarks(member)
       await pause(LOOK_INTERVAL, signal)
@@ -187,11 +193,21 @@ export class Receiving {
     })
   }
 
-  /** Tells the sender that he may go: all that he meant to send is here. */
+  /** Tells the sender that he may go: all that he meant to send is here. Not twice: the second time he might be gone. */
   async #confirmMarks (member: Member): Promise<void> {
     if (!this.complete.value || !this.settled.value || this.taking.value?.isConfirmed !== true) return
-    await confirmThoseThere(this.#connection, member, this.#marks, { signal: this.#stop.signal })
-    this.#stop.abort(new Finished())
+    this.#parting ??= this.#part(member)
+    await this.#parting
+  }
+
+  async #part (member: Member): Promise<void> {
+    try {
+      await confirmThoseThere(this.#connection, member, this.#marks, { signal: this.#stop.signal })
+      this.#stop.abort(new Finished())
+    } catch (error) {
+      this.#parting = undefined
+      throw error
+    }
   }
 
   #end (error: unknown): void {

@@ -4,18 +4,21 @@
  *     creating → sharing → done
  *        └──────────┴────→ stopped (by who sends), failed
  *
- * Invariant: the passphrase and the content key are in the memory of this tab, and nowhere else.
+ * Invariant: the passphrase and the content key are in the memory of this tab, and nowhere else; but for a session that the
+ * server encrypts because its user wants that.
  */
 
 import { signal } from '@preact/signals'
 import { formatCode, generatePassphrase, linkTo } from '../../client/code.js'
 import { Delivery } from '../../client/delivery.js'
-import type { SessionEvent } from '../../client/events.js'
+import { ClientError } from '../../client/errors.js'
+import { events, type SessionEvent } from '../../client/events.js'
 import { hostJoins, newHostState, type Refusal } from '../../client/host.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { brokenLimit } from '../../client/limits.js'
 import { apiOf, createSession, type Connection, type Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
+import type { SessionKind } from '../../lib/crypto/spake2.js'
 import type { FileId } from '../../lib/ids.js'
 import { closeSoon } from './farewell.js'
 import { Gauge } from './gauge.js'
@@ -54,6 +57,8 @@ export interface SendChoices {
   readonly receivers: number
   /** Seconds until the session ends at the latest; `undefined`: the server decides. */
   readonly expiresIn: number | undefined
+  /** Who encrypts. */
+  readonly kind: SessionKind
 }
 
 /** Why somebody was not let in: a wrong passphrase, a wrong number in the code, or all places taken. */
@@ -65,8 +70,11 @@ export class Sending {
   readonly rows: readonly SendRow[]
   readonly gauge: Gauge
   readonly receivers: number
-  /** The verifiers of those who have joined, to be compared by voice. */
-  readonly joined = signal<readonly string[]>([])
+  readonly kind: SessionKind
+  /** How many have joined. */
+  readonly joined = signal(0)
+  /** Their verifiers, to be compared by voice; there are none where the server encrypts. */
+  readonly verifiers = signal<readonly string[]>([])
   /** Whether the server has all of it. */
   readonly uploaded = signal(false)
   /** Attempts to join that were refused, and why the last one was. */
@@ -85,6 +93,7 @@ export class Sending {
     this.#connection = connection
     this.#choices = choices
     this.receivers = choices.receivers
+    this.kind = choices.kind
     this.rows = sources.map((source) => new SendRow(source))
     this.gauge = new Gauge(sources.reduce((sum, { size }) => sum + (size ?? 0), 0))
   }
@@ -120,8 +129,8 @@ export class Sending {
   }
 
   async #create (passphrase: string): Promise<Member> {
-    const { receivers: maxJoiners, expiresIn } = this.#choices
-    const { member, verificationCode } = await createSession(this.#connection, { password: passphrase, maxJoiners, expiresIn, signal: this.#stop.signal })
+    const { receivers: maxJoiners, expiresIn, kind } = this.#choices
+    const { member, verificationCode } = await createSession(this.#connection, { kind, password: passphrase, maxJoiners, expiresIn, signal: this.#stop.signal })
     this.#member = member
     const broken = brokenLimit(this.rows.map(({ source }) => source), member)
     if (broken !== undefined) throw new ProblemError({ code: 'LIMIT', broken })
@@ -139,7 +148,7 @@ export class Sending {
       this.uploaded.value = true
       return delivery.settled
     })
-    const hosting = this.#host(member, passphrase, delivery, signal)
+    const hosting = this.kind === 'managed' ? this.#watch(member, delivery, signal) : this.#host(member, passphrase, delivery, signal)
     await Promise.race([handing, Promise.all([hosting, keepAlive(this.#connection, member, { signal })])])
     signal.throwIfAborted()
     return delivery
@@ -184,13 +193,27 @@ export class Sending {
       state: newHostState(),
       // It ends with this tab, and so does the session.
       onState: () => Promise.resolve(),
-      onJoined: ({ verifier }) => { this.joined.value = [...this.joined.value, verifier] },
+      onJoined: ({ verifier }) => {
+        this.joined.value += 1
+        this.verifiers.value = [...this.verifiers.value, verifier]
+      },
       // One that lapsed is no failure of anybody's.
       onRefused: ({ reason }) => { if (reason !== 'lapsed') this.#refuse(reason) },
       onLocked: () => { this.locked.value = true },
       onEvent: (event) => { this.#onEvent(event, delivery) },
       signal
     })
+  }
+
+  /** Sees who is let in by a server that encrypts, and so knows the passphrase. */
+  async #watch (member: Member, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    for await (const event of events(this.#connection, member, { signal })) {
+      if (event.type === 'join.joined') this.joined.value += 1
+      else if (event.type === 'join.refused' && event.reason === 'password') this.#refuse('password')
+      else if (event.type === 'session.locked') this.locked.value = true
+      this.#onEvent(event, delivery)
+    }
+    throw new ClientError('SESSION_CLOSED')
   }
 
   #onEvent (event: SessionEvent, delivery: Delivery): void {

@@ -10,10 +10,10 @@ const EXPIRIES = { default: undefined, minutes10: 600, hour: 3600, day: 86_400 }
 
 const isExpiry = (name: string): name is keyof typeof EXPIRIES => Object.hasOwn(EXPIRIES, name)
 
-/** For how many it is, and how long it lasts. */
+/** For how many it is, how long it lasts, and who encrypts. */
 export function Choices ({ choices }: { readonly choices: Signal<SendChoices> }) {
   const { home } = strings.value
-  const { receivers, expiresIn } = choices.value
+  const { receivers, expiresIn, kind } = choices.value
   const expiry = Object.keys(EXPIRIES).filter(isExpiry).find((name) => EXPIRIES[name] === expiresIn) ?? 'default'
   return (
     <details>
@@ -33,6 +33,14 @@ export function Choices ({ choices }: { readonly choices: Signal<SendChoices> })
           </select>
         </label>
       </div>
+      <label class='check'>
+        <input
+          type='checkbox' checked={kind === 'managed'} aria-describedby='managed-hint'
+          onChange={({ currentTarget: { checked } }) => { choices.value = { ...choices.value, kind: checked ? 'managed' : 'end-to-end' } }}
+        />
+        {home.managed}
+      </label>
+      <p id='managed-hint' class='hint'>{home.managedHint}</p>
     </details>
   )
 }

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import { open, screen, start } from '../screen.js'
+import { open, screen, start, underWay } from '../screen.js'
 import { takeFragment } from '../address.js'
 import { Home } from './home.js'
 import { ReceivingView } from './receiving.js'
@@ -18,7 +18,7 @@ export function CurrentView () {
   const { value } = screen
   if (value.name === 'sending') return <SendingView sending={value.sending} onAgain={start} />
   if (value.name === 'receiving') return <ReceivingView receiving={value.receiving} onAgain={start} />
-  return <Home problem={value.problem} />
+  return <Home problem={value.problem} interruption={value.interruption} />
 }
 
 /** A file that is dropped where it is not wanted would be opened in place of this page. */
@@ -27,8 +27,7 @@ function ignore (event: Event): void {
 }
 
 function askBeforeLeaving (event: Event): void {
-  const { value } = screen
-  if ((value.name === 'sending' && value.sending.isUnderWay) || (value.name === 'receiving' && value.receiving.isUnderWay)) event.preventDefault()
+  if (underWay.value !== undefined) event.preventDefault()
 }
 
 function abandon (): void {

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { open, send } from '../screen.js'
+import type { Interruption } from '../interruption.js'
 import { strings } from '../strings/index.js'
 import type { Problem } from '../transfer/problem.js'
 import type { SendChoices } from '../transfer/sending.js'
@@ -7,16 +8,23 @@ import { Choices } from './choices.js'
 import { CodeField } from './code-field.js'
 import { DropZone } from './drop-zone.js'
 import { Honest } from './honest.js'
+import { WarningIcon } from './icons.js'
 import { ProblemNote } from './problem.js'
 import { TextField } from './text-field.js'
 
+interface HomeProps {
+  readonly problem?: Problem | undefined
+  readonly interruption?: Interruption | undefined
+}
+
 /** Where everything begins: something to send, or a code. */
-export function Home ({ problem }: { readonly problem?: Problem | undefined }) {
+export function Home ({ problem, interruption }: HomeProps) {
   const { home } = strings.value
-  const choices = useSignal<SendChoices>({ receivers: 1, expiresIn: undefined })
+  const choices = useSignal<SendChoices>({ receivers: 1, expiresIn: undefined, kind: 'end-to-end' })
   return (
     <>
       <h1 class='visually-hidden'>{strings.value.title}</h1>
+      {interruption && <p class='note warning' role='alert'><WarningIcon /><span>{home.interrupted[interruption]}</span></p>}
       <div class='home'>
         <section class='card' aria-labelledby='send'>
           <h2 id='send'>{home.send}</h2>
@@ -30,7 +38,7 @@ export function Home ({ problem }: { readonly problem?: Problem | undefined }) {
           {problem && <ProblemNote problem={problem} />}
         </section>
       </div>
-      <Honest>{home.honest}</Honest>
+      <Honest warning={choices.value.kind === 'managed'}>{choices.value.kind === 'managed' ? home.honestManaged : home.honest}</Honest>
     </>
   )
 }

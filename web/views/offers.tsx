@@ -28,7 +28,7 @@ export function Offers ({ receiving }: { readonly receiving: Receiving }) {
           <p class={rows.length === 0 ? 'state waiting' : 'state'}>{rows.length === 0 ? words.nothingYet : words.summary(rows.length, formatSize(size))}</p>
           {rows.length > 0 && kind === 'end-to-end' && <p class='hint'>{complete ? words.all : words.more}</p>}
         </div>
-        <Verifiers verifiers={receiving.verifier.value === '' ? [] : [receiving.verifier.value]} />
+        <Verifiers verifiers={kind === 'managed' || receiving.verifier.value === '' ? [] : [receiving.verifier.value]} />
         {damaged > 0 && <p class='note warning' role='alert'>{words.damaged(damaged)}</p>}
         {taking?.problem.value && <ProblemNote problem={taking.problem.value} />}
         {taking?.busy.value === true && <OverallProgress gauge={gauge} label={words.saving} />}
@@ -36,7 +36,7 @@ export function Offers ({ receiving }: { readonly receiving: Receiving }) {
         <OfferRows receiving={receiving} />
         <div class='buttons end'><button type='button' onClick={() => { receiving.leave() }}>{words.finish}</button></div>
       </section>
-      <Honest>{kind === 'managed' ? words.honestManaged : words.honest}</Honest>
+      <Honest warning={kind === 'managed'}>{kind === 'managed' ? words.honestManaged : words.honest}</Honest>
     </>
   )
 }

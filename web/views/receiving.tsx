@@ -22,7 +22,7 @@ export function ReceivingView ({ receiving, onAgain }: ReceivingProps) {
     case 'joining': return <Joining receiving={receiving} text={words.steps[phase.step]} />
     case 'offered': return <Offers receiving={receiving} />
     case 'done': return <Ending good heading={words.doneHeading} text={words.done} again={again} onAgain={onAgain}>{rows}</Ending>
-    case 'left': return <Ending heading={words.leftHeading} text={words.left} again={again} onAgain={onAgain}>{rows}</Ending>
+    case 'left': return <Ending heading={words.leftHeading} text={receiving.taking.value === undefined ? words.leftEarly : words.left} again={again} onAgain={onAgain}>{rows}</Ending>
     case 'ended': return <Ending heading={words.endedHeading} text={words.ended} again={again} onAgain={onAgain}>{rows}</Ending>
     case 'failed': return isOtherKind(receiving)
       ? <OtherKind receiving={receiving} onAgain={onAgain} />
@@ -66,7 +66,7 @@ function Joining ({ receiving, text }: { readonly receiving: Receiving, readonly
 function OtherKind ({ receiving, onAgain }: ReceivingProps) {
   const { receiving: words, problems } = strings.value
   return (
-    <Ending heading={problems.heading} text={words.otherKind} again={problems.again} onAgain={onAgain}>
+    <Ending heading={words.otherKindHeading} text={words.otherKind} again={problems.again} onAgain={onAgain}>
       <div class='buttons'><button type='button' onClick={() => { receiving.retryManaged() }}>{words.joinManaged}</button></div>
     </Ending>
   )

@@ -33,16 +33,18 @@ export function SendingView ({ sending, onAgain }: SendingProps) {
 
 function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly code: string, readonly link: string }) {
   const { sending: words } = strings.value
+  const isManaged = sending.kind === 'managed'
+  const uploaded = isManaged ? words.uploadedManaged : words.uploaded
   return (
     <>
-      <CodeCard code={code} link={link} />
+      <CodeCard code={code} link={link} how={isManaged ? words.howManaged : words.how} />
       <section class='card'>
         <SharingState sending={sending} />
-        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? words.uploaded : words.uploading} />
+        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? uploaded : words.uploading} />
         <SentRows sending={sending} />
         <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
       </section>
-      <Honest>{words.honest}</Honest>
+      <Honest warning={isManaged}>{isManaged ? words.honestManaged : words.honest}</Honest>
     </>
   )
 }
@@ -50,11 +52,11 @@ function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly
 /** Who is there, and who was not let in. */
 function SharingState ({ sending }: { readonly sending: Sending }) {
   const { sending: words } = strings.value
-  const { joined: { value: verifiers }, refused: { value: refused }, locked: { value: locked }, receivers } = sending
+  const { joined: { value: joined }, verifiers: { value: verifiers }, refused: { value: refused }, locked: { value: locked }, receivers } = sending
   const refusal = refused?.reason === 'full' ? words.refused.full() : refused && words.refused[refused.reason](refused.times)
   return (
     <>
-      <p role='status' class={verifiers.length === 0 ? 'state waiting' : 'state'}>{verifiers.length === 0 ? words.waiting : words.joined(verifiers.length, receivers)}</p>
+      <p role='status' class={joined === 0 ? 'state waiting' : 'state'}>{joined === 0 ? words.waiting : words.joined(joined, receivers)}</p>
       <Verifiers verifiers={verifiers} />
       {refusal !== undefined && <p class='note warning' role='alert'>{refusal}</p>}
       {locked && <p class='note warning' role='alert'>{words.locked}</p>}
