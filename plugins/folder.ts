@@ -7,8 +7,13 @@ declare module 'fastify' {
   }
 }
 
-/** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. */
+/** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. There is none where neither lies in it. */
 export default fp(async (app) => {
+  const { BLOB_STORE: blobs, SESSION_STORE: records } = app.config
+  if (blobs !== 'disk' && records !== 'embedded') {
+    app.decorate('folder', { getter () { throw new Error('nothing is kept in UPLOAD_FOLDER') } })
+    return
+  }
   const folder = await lockFolder(app.config.UPLOAD_FOLDER)
   app.decorate('folder', folder)
   app.addHook('onClose', () => folder.release())
