@@ -7,11 +7,16 @@ declare module 'fastify' {
   }
 }
 
+const NONE: LockedFolder = {
+  get path (): string { throw new Error('nothing is kept in UPLOAD_FOLDER') },
+  release: () => Promise.resolve()
+}
+
 /** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. There is none where neither lies in it. */
 export default fp(async (app) => {
   const { BLOB_STORE: blobs, SESSION_STORE: records } = app.config
   if (blobs !== 'disk' && records !== 'embedded') {
-    app.decorate('folder', { getter () { throw new Error('nothing is kept in UPLOAD_FOLDER') } })
+    app.decorate('folder', NONE)
     return
   }
   const folder = await lockFolder(app.config.UPLOAD_FOLDER)

@@ -7,8 +7,8 @@ import { S3Bucket, type BucketSettings } from './s3-bucket.js'
 import { S3Reader } from './s3-reader.js'
 import { S3Writer } from './s3-writer.js'
 
-/** Bytes after which a blob is ended and another one begun: so much a crash may cost, and so far behind are those who read along. */
-const MAX_OPEN_BYTES = 32 * 2 ** 20
+/** Parts after which a blob is ended and another one begun: so much a crash may cost, and so far behind are those who read along. */
+const MAX_OPEN_PARTS = 4
 /** Milliseconds that an upload waits for memory. */
 const MEMORY_PATIENCE = 30_000
 /** Milliseconds for which the bucket counts as looked at. */
@@ -33,7 +33,7 @@ export interface S3StoreOptions extends BucketSettings {
  * committed, a crash leaves at most a multipart upload that {@link inventory} finds.
  */
 export class S3Store implements BlobStore {
-  readonly maxOpenBytes = MAX_OPEN_BYTES
+  readonly maxOpenBytes: number
   readonly #bucket: S3Bucket
   readonly #partSize: number
   readonly #memory: MemoryBudget
@@ -44,6 +44,7 @@ export class S3Store implements BlobStore {
   private constructor (bucket: S3Bucket, { partSize, memory }: S3StoreOptions) {
     this.#bucket = bucket
     this.#partSize = partSize
+    this.maxOpenBytes = MAX_OPEN_PARTS * partSize
     this.#memory = new MemoryBudget(memory, partSize, MEMORY_PATIENCE)
   }
 
