@@ -23,10 +23,10 @@ t.test('object storage that fails', async (t) => {
     const content = randomContent(2 * PART + 1)
     for (const fault of ['error', 'slow-down', 'lost'] as const) {
       for (const [name, isMeant] of Object.entries({
-        'CreateMultipartUpload': ({ method, url }: { method: string, url: string }) => method === 'POST' && /[?&]uploads\b/.test(url),
-        'UploadPart': ({ method, url }: { method: string, url: string }) => method === 'PUT' && url.includes('partNumber'),
-        'CompleteMultipartUpload': ({ method, url }: { method: string, url: string }) => method === 'POST' && url.includes('uploadId='),
-        'GetObject': ({ method, url }: { method: string, url: string }) => method === 'GET' && url.includes('x-id=GetObject')
+        CreateMultipartUpload: ({ method, url }: { method: string, url: string }) => method === 'POST' && /[?&]uploads\b/.test(url),
+        UploadPart: ({ method, url }: { method: string, url: string }) => method === 'PUT' && url.includes('partNumber'),
+        CompleteMultipartUpload: ({ method, url }: { method: string, url: string }) => method === 'POST' && url.includes('uploadId='),
+        GetObject: ({ method, url }: { method: string, url: string }) => method === 'GET' && url.includes('x-id=GetObject')
       })) {
         const key = newKey()
         faults.inject(fault, isMeant)

@@ -132,4 +132,3 @@ t.test('files in object storage', async (t) => {
     await emptied(t, s3)
   })
 })
-

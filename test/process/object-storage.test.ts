@@ -19,7 +19,7 @@ t.test('a server that keeps its files in object storage', async (t) => {
     const content = randomContent(6 * PART)
     const { url, id } = await beginUpload(session, session.token, { 'upload-length': String(content.length) })
     const piece = openPiece(url, session.token, 0, { 'content-length': String(content.length) })
-    piece.request.write(content.subarray(0, 5 * PART + 1000))
+    piece.request.write(content.subarray(0, 5 * PART + 2 ** 19))
     await arrived(session, id, 4 * PART)
     while ((await s3.uploads()).length === 0) await delay(20)
     await crash(first)
