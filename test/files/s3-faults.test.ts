@@ -36,6 +36,9 @@ t.test('object storage that fails', async (t) => {
       }
     }
     t.equal(failures, 0)
+    // The beginning of an upload whose answer got lost: nobody knows its id.
+    await blobs.inventory(Number.POSITIVE_INFINITY)
+    await emptied(t, server)
   })
 
   t.test('a download that breaks goes on where it was', async (t) => {
@@ -76,20 +79,19 @@ t.test('object storage that fails', async (t) => {
     const conditional = await S3Store.open(options)
     t.teardown(() => conditional.close())
     const content = randomContent(1000)
-    for (const size of [1000, PART + 1]) {
-      const key = newKey()
-      const heads = faults.count('HEAD')
-      faults.inject('lost', ({ method, url }) => size === 1000 ? method === 'PUT' && url.includes(key.fileId) : method === 'POST' && url.includes('uploadId='))
-      const own = randomContent(size)
-      await store(conditional, key, own)
-      t.ok(faults.count('HEAD') > heads, 'the answer got lost; it is found again as one\'s own')
-      const writer = await conditional.create(key)
-      await writer.write(content)
-      await t.rejects(writer.commit(), { code: 'FILE_EXISTS' })
-      await writer.abort()
-      t.ok(Buffer.from(await stored(conditional, key)).equals(own), 'the first one stays')
-      await conditional.remove(key)
-    }
+    const key = newKey()
+    const own = randomContent(1000)
+    const heads = faults.count('HEAD')
+    faults.inject('lost', ({ method, url }) => method === 'PUT' && url.includes(key.fileId))
+    await store(conditional, key, own)
+    t.ok(faults.count('HEAD') > heads, 'the answer got lost; it is found again as one\'s own')
+    const writer = await conditional.create(key)
+    await writer.write(content)
+    await t.rejects(writer.commit(), { code: 'FILE_EXISTS' })
+    await writer.abort()
+    t.ok(Buffer.from(await stored(conditional, key)).equals(own), 'the first one stays')
+    await conditional.remove(key)
+    t.equal(await conditional.has(key), false)
     await emptied(t, server)
   })
 })

@@ -11,7 +11,7 @@ export interface FaultyProxy {
   readonly origin: string
   /** Lets the next requests of this kind go wrong, so many of them. */
   readonly inject: (fault: Fault, isMeant: (request: { readonly method: string, readonly url: string }) => boolean, times?: number) => void
-  /** Makes `If-None-Match: *` work for PUT and POST, which the test server does not know. */
+  /** From now on keeps itself what comes with `If-None-Match: *`, which the test server does not know. */
   readonly conditional: () => void
   /** Requests that came so far, by method. */
   readonly count: (method: string) => number
@@ -20,9 +20,26 @@ export interface FaultyProxy {
 /** HTTP in front of an S3 server, on which requests go wrong. The host's name stays: it is signed. */
 export async function startFaults (t: Test, target: string): Promise<FaultyProxy> {
   const faults: Array<{ readonly fault: Fault, readonly isMeant: (request: { readonly method: string, readonly url: string }) => boolean, left: number }> = []
-  const stored = new Set<string>()
+  const kept = new Map<string, { readonly body: Buffer, readonly writer: string }>()
   const counts = new Map<string, number>()
   let conditional = false
+
+  /** Stands in for storage that knows conditional writes: a signed condition cannot be taken off on the way. @returns whether it has answered */
+  function keep ({ method, url = '', headers }: IncomingMessage, body: Buffer, response: ServerResponse, isLost: boolean): boolean {
+    const [path = ''] = url.split('?')
+    const object = kept.get(path)
+    if (method === 'PUT' && headers['if-none-match'] === '*') {
+      if (object === undefined) kept.set(path, { body, writer: String(headers['x-amz-meta-writer']) })
+      if (isLost) response.destroy()
+      else response.writeHead(object === undefined ? 200 : 412, { etag: '"1"' }).end()
+      return true
+    }
+    if (object === undefined) return false
+    if (method === 'DELETE') kept.delete(path)
+    if (method === 'DELETE') response.writeHead(204).end()
+    else response.writeHead(200, { etag: '"1"', 'content-length': object.body.length, 'x-amz-meta-writer': object.writer }).end(object.body)
+    return true
+  }
 
   async function handle (incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = incoming
@@ -37,15 +54,7 @@ export async function startFaults (t: Test, target: string): Promise<FaultyProxy
       response.writeHead(fault === 'error' ? 500 : 503, { 'content-type': 'application/xml' }).end(`<Error><Code>${fault === 'error' ? 'InternalError' : 'SlowDown'}</Code><Message>injected</Message></Error>`)
       return
     }
-    const [path = ''] = url.split('?')
-    if (conditional && headers['if-none-match'] === '*') {
-      if (stored.has(path)) {
-        response.writeHead(412, { 'content-type': 'application/xml' }).end('<Error><Code>PreconditionFailed</Code><Message>injected</Message></Error>')
-        return
-      }
-      delete headers['if-none-match']
-      incoming.headers['if-none-match'] = undefined
-    }
+    if (conditional && keep(incoming, Buffer.concat(body), response, fault === 'lost')) return
     const outgoing = request(target, { method, path: url, headers, setHost: false, agent: false })
     // Swift ends its answers to HEAD with a body, at times.
     outgoing.on('error', () => {})
@@ -53,8 +62,6 @@ export async function startFaults (t: Test, target: string): Promise<FaultyProxy
     const [answer] = await once(outgoing, 'response') as [IncomingMessage]
     const content: Buffer[] = []
     for await (const piece of answer) content.push(piece as Buffer)
-    if (answer.statusCode === 200 && (method === 'PUT' || method === 'POST') && !/[?&]uploads\b|partNumber/.test(url)) stored.add(path)
-    if (method === 'DELETE') stored.delete(path)
     if (fault === 'lost') {
       response.destroy()
       return
