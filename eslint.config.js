@@ -11,6 +11,7 @@ const leaning = (files, patterns, ignores = []) => ({
 
 const only = (module, place) => ({ regex: `^${module}$`, message: `Only ${place} imports ${module}.` })
 const elliptic = only('elliptic', 'lib/crypto/p256.ts')
+const s3 = { regex: '^@aws-sdk/', message: 'Only lib/files/s3-bucket.ts imports the S3 client.' }
 const nodeCrypto = { regex: '^(node:)?crypto$', message: 'Cryptography is WebCrypto; only lib/files/checksum.ts uses node:crypto.' }
 const noServer = { group: ['**/server.js'], message: 'Only cli/serve.ts imports server.ts.' }
 const noHttp = { group: ['fastify', 'fastify-*', '@fastify/*', '**/routes/**', '**/plugins/**', '**/app.js'], message: 'lib knows no HTTP: it imports neither Fastify, a plugin nor a route.' }
@@ -37,12 +38,13 @@ export default [
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }]
     }
   },
-  leaning(['**/*.ts'], [elliptic, nodeCrypto, noServer], ['test/**', 'bench/**']),
-  leaning(['lib/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp]),
-  leaning(['lib/files/checksum.ts'], [elliptic, noServer, noHttp]),
+  leaning(['**/*.ts'], [elliptic, s3, nodeCrypto, noServer], ['test/**', 'bench/**']),
+  leaning(['lib/**/*.ts'], [elliptic, s3, nodeCrypto, noServer, noHttp]),
+  leaning(['lib/files/s3-bucket.ts'], [elliptic, nodeCrypto, noServer, noHttp]),
+  leaning(['lib/files/checksum.ts'], [elliptic, s3, noServer, noHttp]),
   leaning(['lib/crypto/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, noNode, nothingAbove]),
   leaning(['lib/crypto/p256.ts'], [nodeCrypto, noServer, noHttp, noNode, nothingAbove]),
-  leaning(['routes/**/*.ts'], [elliptic, nodeCrypto, noServer, noStores]),
+  leaning(['routes/**/*.ts'], [elliptic, s3, nodeCrypto, noServer, noStores]),
   leaning(['client/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, noNode, onlyCrypto]),
   leaning(['cli/**/*.ts'], [elliptic, nodeCrypto, noServer, noHttp, thin], ['cli/commands/serve.ts']),
   leaning(['web/**/*.{ts,tsx}'], [elliptic, nodeCrypto, noServer, noHttp, noNode, onlyClient]),

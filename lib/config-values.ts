@@ -110,6 +110,26 @@ export function parseAddressRanges (input: string): readonly string[] {
   })
 }
 
+/** A bucket's name, as all services take it. */
+export function parseBucket (input: string): string {
+  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(input.trim())) return input.trim()
+  throw new TypeError(`must be a bucket's name, 3 to 63 of a-z, 0-9, dot and hyphen, not "${input}"`)
+}
+
+/** Where object storage answers: scheme, host and port. No message repeats it: it may hold a password. */
+export function parseEndpoint (input: string): string {
+  const url = URL.canParse(input.trim()) ? new URL(input.trim()) : undefined
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.href === `${url.origin}/`) return url.origin
+  throw new TypeError('must be an address such as https://s3.example.org, without a path or a user name')
+}
+
+/** What object names begin with; ends with a slash: `transfers/`. */
+export function parseKeyPrefix (input: string): string {
+  const prefix = input.trim().replace(/\/?$/, '/')
+  if (/^(?:[\w-][\w.-]*\/)+$/.test(prefix)) return prefix
+  throw new TypeError(`must be names with slashes between, such as transfers/ or local-send/eu/, not "${input}"`)
+}
+
 /** Bytes of a secret, and how many different ones among them speak for chance. */
 const SECRET_SIZE = 32
 const SECRET_VARIETY = 16

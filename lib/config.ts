@@ -4,7 +4,7 @@
  */
 
 import { cleanEnv, EnvMissingError, makeValidator, type CleanedEnv } from 'envalid'
-import { parseAddressRanges, parseBasePath, parseChoices, parseExtensions, parseMediaTypes, parseOrigins, parsePublicUrl, parseSecret, parseSize, parseToken, parseWebhookSecret, parseWebhookUrl, parseWholeNumber } from './config-values.js'
+import { parseAddressRanges, parseBasePath, parseBucket, parseChoices, parseEndpoint, parseExtensions, parseKeyPrefix, parseMediaTypes, parseOrigins, parsePublicUrl, parseSecret, parseSize, parseToken, parseWebhookSecret, parseWebhookUrl, parseWholeNumber } from './config-values.js'
 import type { Bytes } from './crypto/bytes.js'
 import { MAX_PLAINTEXT } from './crypto/container.js'
 import { REPORTED, type ReportedType } from './reports.js'
@@ -36,7 +36,16 @@ const oneOf = <T extends string>(...choices: readonly T[]) => makeValidator<T>((
   return chosen
 })
 
+const flag = makeValidator<boolean>((input) => {
+  if (input !== 'true' && input !== 'false') throw new TypeError('must be true or false')
+  return input === 'true'
+})
+const bucket = makeValidator<string>(parseBucket)
+const endpoint = makeValidator<string>(parseEndpoint)
+const keyPrefix = makeValidator<string>(parseKeyPrefix)
+
 const MIB = 2 ** 20
+const GIB = 2 ** 30
 
 /** Every variable the server reads. A default of `undefined` is explained in its description. */
 export const VARIABLES = {
@@ -60,6 +69,16 @@ export const VARIABLES = {
   ALLOWED_TYPES: mediaTypes({ default: [], desc: 'Accepted media types, comma-separated, as found in the content: image/*,application/pdf; all unless set' }),
   ALLOWED_EXTENSIONS: extensions({ default: [], desc: 'Accepted file name extensions, comma-separated: pdf,tar.gz; all unless set' }),
   STREAM_MEMORY: size({ default: 256 * MIB, desc: 'Memory for the chunks in flight of all transfers together' }),
+
+  BLOB_STORE: oneOf('disk', 's3')({ default: 'disk', desc: 'Where encrypted files are kept: disk (in UPLOAD_FOLDER) or s3 (object storage; credentials as the AWS SDK finds them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role)' }),
+  S3_BUCKET: bucket({ default: undefined, desc: 'Bucket for the encrypted files' }),
+  S3_ENDPOINT: endpoint({ default: undefined, desc: 'Address of the object storage: https://s3.example.org; Amazon\'s own unless set' }),
+  S3_REGION: text({ default: 'us-east-1', desc: 'Region of the bucket' }),
+  S3_FORCE_PATH_STYLE: flag({ default: false, desc: 'true where the bucket stands in the path, not in the host name, as with most storage that is not Amazon\'s' }),
+  S3_PREFIX: keyPrefix({ default: undefined, desc: 'What the names of all objects begin with: transfers/; needed where others use the bucket too' }),
+  S3_CHECKSUMS: oneOf('crc32', 'sha256', 'none')({ default: 'crc32', desc: 'Checksum that the object storage is sent with every request that stores: crc32, sha256, or none where it does not know them' }),
+  S3_PART_SIZE: size({ default: 8 * MIB, desc: 'Bytes that are sent in one request; a larger blob is stored by a multipart upload. 5MiB to 1GiB' }),
+  S3_MEMORY: size({ default: 256 * MIB, desc: 'Memory for what is being sent to the object storage, of all uploads together: each has at least one part of S3_PART_SIZE, or waits' }),
 
   IDLE_TIMEOUT: seconds({ default: 120, desc: 'Seconds in which an upload must bring 16 KiB; it can be resumed otherwise. A connection without a byte is closed after twice that' }),
   SESSION_TIMEOUT: seconds({ default: 3600, desc: 'Seconds after the last request or transferred byte until a session ends' }),
@@ -124,6 +143,9 @@ export function readConfig (env: Readonly<Record<string, string | undefined>>): 
   if (config.WEBHOOK_URL !== undefined && config.WEBHOOK_SECRET === undefined) throw new ConfigError('WEBHOOK_SECRET must be set where WEBHOOK_URL is: the receiver has to know who posts.')
   if (config.WEBHOOK_URL === undefined && config.WEBHOOK_SECRET !== undefined) throw new ConfigError('WEBHOOK_URL must be set where WEBHOOK_SECRET is.')
   if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
+  if (config.BLOB_STORE === 's3' && config.S3_BUCKET === undefined) throw new ConfigError('S3_BUCKET must be set where BLOB_STORE is s3.')
+  if (config.S3_PART_SIZE < 5 * MIB || config.S3_PART_SIZE > GIB) throw new ConfigError('S3_PART_SIZE must be from 5MiB to 1GiB: object storage takes no smaller part.')
+  if (config.S3_MEMORY < config.S3_PART_SIZE) throw new ConfigError('S3_MEMORY must be at least S3_PART_SIZE: one upload needs that much.')
   if (config.TLS_CERT_FILE !== undefined && config.TLS_KEY_FILE === undefined) throw new ConfigError('TLS_CERT_FILE must be set together with TLS_KEY_FILE.')
   if (config.TLS_KEY_FILE !== undefined && config.TLS_CERT_FILE === undefined) throw new ConfigError('TLS_KEY_FILE must be set together with TLS_CERT_FILE.')
   if (config.PUBLIC_URL !== undefined && config.BASE_PATH !== pathOf(config.PUBLIC_URL)) throw new ConfigError('BASE_PATH must be the path of PUBLIC_URL.')

@@ -1,4 +1,6 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { ConfigError } from '../lib/config.js'
 import { CHUNK_LOG2 } from '../lib/crypto/container.js'
 import { Archives } from '../lib/files/archive.js'
 import { ArrivingFiles } from '../lib/files/arriving-files.js'
@@ -8,6 +10,7 @@ import { Downloads } from '../lib/files/downloads.js'
 import { Files } from '../lib/files/files.js'
 import { MemoryBudget } from '../lib/files/memory-budget.js'
 import { ResumableUploads } from '../lib/files/resumable-uploads.js'
+import { S3Store } from '../lib/files/s3-store.js'
 import { StorageQuota } from '../lib/files/storage-quota.js'
 import { Turns } from '../lib/files/turns.js'
 import { UploadActivity } from '../lib/files/upload-activity.js'
@@ -32,11 +35,15 @@ declare module 'fastify' {
 
 /** Plaintext and ciphertext of one chunk. */
 const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
+/** Milliseconds after which a file that no session claims is nobody's: whoever uploads it has told its session by then, or has gone. */
+const UNCLAIMED_AGE = 86_400_000
+/** Milliseconds between two looks for such files where several processes share the storage. */
+const LOOK_INTERVAL = 3_600_000
 
 /** The files of the sessions. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const { config, sessions, serviceEvents } = app
-  const blobs = new DiskStore(app.folder.path, () => { serviceEvents.tell({ type: 'store.failed', store: 'files' }) })
+  const blobs = await openBlobs(app)
   // Where the sessions' keys end with this process, their files do too: before the store and the folder are given up.
   app.addHook('onClose', async () => {
     await sessions.closeAll()
@@ -70,8 +77,20 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('downloads', new Downloads({ ...shared, patience: config.IDLE_TIMEOUT * 1000, onError }))
   app.decorate('archives', new Archives({ ...shared, onError }))
 
-  const removed = await files.takeOver()
-  if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
+  const reclaim = async (before: number): Promise<void> => {
+    const removed = await files.reclaim(before)
+    if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
+  }
+  await files.takeOver()
+  // Others may be writing what their sessions do not know yet, unless nobody else can know these sessions.
+  const alone = ['embedded', 'memory'].includes(config.SESSION_STORE)
+  await reclaim(alone ? Number.POSITIVE_INFINITY : clock() - UNCLAIMED_AGE)
+  if (config.BLOB_STORE === 's3') {
+    const onError = (error: unknown): void => { app.log.error(error, 'looking for files that no session claims failed; it will be tried again') }
+    const timer = setInterval(() => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }, LOOK_INTERVAL)
+    timer.unref()
+    app.addHook('onClose', () => { clearInterval(timer) })
+  }
   sessions.onSweep(async (now) => {
     const ended = await files.sweep(now)
     if (ended === 0) return
@@ -79,3 +98,24 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     app.log.info({ ended }, 'files expired')
   })
 }, { name: 'files', dependencies: ['config', 'folder', 'sessions'] })
+
+async function openBlobs ({ config, folder, serviceEvents }: FastifyInstance): Promise<BlobStore> {
+  const onFailure = (): void => { serviceEvents.tell({ type: 'store.failed', store: 'files' }) }
+  if (config.BLOB_STORE === 'disk') return new DiskStore(folder.path, onFailure)
+  try {
+    return await S3Store.open({
+      bucket: config.S3_BUCKET ?? '',
+      endpoint: config.S3_ENDPOINT,
+      region: config.S3_REGION,
+      forcePathStyle: config.S3_FORCE_PATH_STYLE,
+      prefix: config.S3_PREFIX ?? '',
+      checksums: config.S3_CHECKSUMS,
+      partSize: config.S3_PART_SIZE,
+      memory: config.S3_MEMORY,
+      onFailure
+    })
+  } catch (error) {
+    const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+    throw new ConfigError(`S3_BUCKET cannot be used: ${why}`)
+  }
+}

@@ -7,8 +7,18 @@ declare module 'fastify' {
   }
 }
 
-/** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. */
+const NONE: LockedFolder = {
+  get path (): string { throw new Error('nothing is kept in UPLOAD_FOLDER') },
+  release: () => Promise.resolve()
+}
+
+/** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. There is none where neither lies in it. */
 export default fp(async (app) => {
+  const { BLOB_STORE: blobs, SESSION_STORE: records } = app.config
+  if (blobs !== 'disk' && records !== 'embedded') {
+    app.decorate('folder', NONE)
+    return
+  }
   const folder = await lockFolder(app.config.UPLOAD_FOLDER)
   app.decorate('folder', folder)
   app.addHook('onClose', () => folder.release())

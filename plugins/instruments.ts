@@ -68,7 +68,7 @@ function counters (registry: Registry) {
     transfers,
     sweeps,
     filesExpired: new Counter({ registers: [registry], name: 'local_send_files_expired_total', help: 'Files removed because their own time was over' }),
-    storeErrors: counter('store_errors_total', 'Failures of the disk: of the database of sessions, of the folder of files', 'store', ['records', 'files']),
+    storeErrors: counter('store_errors_total', 'Failures of what stores: sessions, files', 'store', ['records', 'files']),
     webhooks: counter('webhook_deliveries_total', 'Messages of the webhook, by what became of them', 'outcome', ['delivered', 'failed', 'dropped']),
     operatorRefusals: counter('operator_refusals_total', 'Requests with a wrong ADMIN_TOKEN or METRICS_TOKEN', 'area', ['admin', 'metrics'])
   }
@@ -100,7 +100,7 @@ export function gaugeState (registry: Registry, app: FastifyInstance, version: s
     help: 'Bytes free where files are stored; absent where that cannot be told',
     async collect () {
       disk.reset()
-      await blobs.freeSpace().then((bytes) => { disk.set(bytes) }, () => { disk.remove() })
+      await blobs.freeSpace().then((bytes) => { if (Number.isFinite(bytes)) disk.set(bytes); else disk.remove() }, () => { disk.remove() })
     }
   })
 }

@@ -54,7 +54,7 @@ export const Totals = Type.Object({
   uploads: Type.Integer({ minimum: 0, description: 'Resumable uploads that are not complete' }),
   stored_bytes: Bytes,
   max_stored_bytes: Type.Union([Bytes, Type.Null()], { description: 'MAX_STORAGE; null: only the disk limits it' }),
-  disk_free_bytes: Bytes,
+  disk_free_bytes: Type.Union([Bytes, Type.Null()], { description: 'null where that cannot be told: object storage' }),
   transfers: ByDirection,
   transferred_bytes: ByDirection,
   event_streams: Count

@@ -7,6 +7,9 @@ import { AdminPageQuery, AdminSessionParams, AdminSessions, Drain, Totals } from
 import { presentAdminSession } from './presenters.js'
 import { errorAnswers } from './schemas.js'
 
+/** What JSON can say of a number that may be without end. */
+const finite = (value: number): number | null => Number.isFinite(value) ? value : null
+
 /** The operator's way in. Registered only where there is an ADMIN_TOKEN. */
 const admin: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { version }) => {
   const config = { access: 'admin' } as const
@@ -55,8 +58,8 @@ const admin: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { vers
     ...await takeCensus(sessions.all()),
     max_sessions: app.config.MAX_SESSIONS,
     stored_bytes: storageQuota.total,
-    max_stored_bytes: Number.isFinite(app.config.MAX_STORAGE) ? app.config.MAX_STORAGE : null,
-    disk_free_bytes: await app.blobs.freeSpace(),
+    max_stored_bytes: finite(app.config.MAX_STORAGE),
+    disk_free_bytes: finite(await app.blobs.freeSpace()),
     transfers: { upload: transfers.active({ direction: 'upload' }), download: transfers.active({ direction: 'download' }) },
     transferred_bytes: { upload: transfers.moved('upload'), download: transfers.moved('download') },
     event_streams: app.eventStreams.size

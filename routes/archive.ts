@@ -17,7 +17,7 @@ const archive: FastifyPluginAsyncTypebox = async (app) => {
       params: SessionParams,
       response: {
         200: { description: 'The archive', content: { 'application/zip': { schema: Type.String({ format: 'binary' }) } } },
-        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'WRONG_KIND', 'DOWNLOADS_USED_UP', 'SERVER_BUSY')
+        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'WRONG_KIND', 'DOWNLOADS_USED_UP', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE')
       }
     }
   }, async (request, reply) => {

@@ -13,7 +13,7 @@ import { DownloadHeaders, errorAnswers, FILE_IDS_LIMIT, FileIdsBody, FileList, F
 /** What boundaries, headers and fields of a multipart body may take: with less, a body of many small files would be refused for its length. */
 const MULTIPART_OVERHEAD = 2 ** 20
 
-const DownloadErrors = errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'UPLOAD_STALLED', 'DOWNLOADS_USED_UP', 'RANGE_NOT_SATISFIABLE', 'CONTAINER_DAMAGED', 'SERVER_BUSY')
+const DownloadErrors = errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'UPLOAD_STALLED', 'DOWNLOADS_USED_UP', 'RANGE_NOT_SATISFIABLE', 'CONTAINER_DAMAGED', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE')
 
 /** The files of a session. */
 const files: FastifyPluginAsyncTypebox = async (app) => {
@@ -28,7 +28,7 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       params: SessionParams,
       response: {
         201: Uploaded,
-        ...errorAnswers('MULTIPART_MALFORMED', 'MULTIPART_UNEXPECTED', 'NO_FILE', 'TOO_MANY_PARTS', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_EXISTS', 'CONTAINER_REFUSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL')
+        ...errorAnswers('MULTIPART_MALFORMED', 'MULTIPART_UNEXPECTED', 'NO_FILE', 'TOO_MANY_PARTS', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'FILE_EXISTS', 'CONTAINER_REFUSED', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE', 'STORAGE_FULL')
       }
     }
   }, async (request, reply) => {
@@ -116,7 +116,7 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       body: FileIdsBody,
       response: {
         200: { description: 'The files', content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } } },
-        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'DOWNLOADS_USED_UP', 'CONTAINER_DAMAGED', 'SERVER_BUSY')
+        ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'SESSION_CLOSED', 'DOWNLOADS_USED_UP', 'CONTAINER_DAMAGED', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE')
       }
     }
   }, async (request, reply) => {

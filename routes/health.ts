@@ -28,10 +28,10 @@ const health: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { ver
 
   app.get('/health/ready', {
     config,
-    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions and its folder can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING') } }
+    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions and its storage can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING', 'STORAGE_UNAVAILABLE') } }
   }, async () => {
     app.draining.check()
-    await app.blobs.freeSpace()
+    await app.blobs.check()
     return { status: 'ok' as const }
   })
   return Promise.resolve()

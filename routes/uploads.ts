@@ -10,7 +10,7 @@ import { checksumOf, describedBy, numberOf, TUS_CHECKSUM_ALGORITHMS, TUS_EXTENSI
 
 const PIECE_TYPE = 'application/offset+octet-stream'
 
-const PieceErrors = ['INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'UPLOAD_STALLED', 'SESSION_CLOSED', 'UPLOAD_OFFSET_MISMATCH', 'FILE_EXISTS', 'TUS_VERSION', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UPLOAD_TOO_LONG', 'UPLOAD_TOO_FRAGMENTED', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'CONTAINER_REFUSED', 'UPLOAD_LOCKED', 'PIECE_CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_FULL'] as const
+const PieceErrors = ['INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'UPLOAD_STALLED', 'SESSION_CLOSED', 'UPLOAD_OFFSET_MISMATCH', 'FILE_EXISTS', 'TUS_VERSION', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'UPLOAD_TOO_LONG', 'UPLOAD_TOO_FRAGMENTED', 'UNSUPPORTED_MEDIA_TYPE', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'CONTAINER_REFUSED', 'UPLOAD_LOCKED', 'PIECE_CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE', 'STORAGE_FULL'] as const
 
 /** Resumable uploads: tus 1.0.0 (https://tus.io/protocols/resumable-upload), for any client that speaks it. */
 const uploads: FastifyPluginAsyncTypebox = async (app) => {
@@ -80,7 +80,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Only its uploader may ask, and is about to go on: a request that hangs on it is ended.',
       params: FileParams,
       headers: UploadHeaders,
-      response: { 200: Type.Null({ description: 'See Upload-Offset' }), ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'SESSION_CLOSED', 'TUS_VERSION', 'UPLOAD_LOCKED', 'SERVER_BUSY') }
+      response: { 200: Type.Null({ description: 'See Upload-Offset' }), ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'SESSION_CLOSED', 'TUS_VERSION', 'UPLOAD_LOCKED', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE') }
     }
   }, async (request, reply) => {
     const participant = request.participant()

@@ -46,7 +46,7 @@ interface Described {
   readonly default?: unknown
 }
 
-const shown = (value: unknown): string => Array.isArray(value) ? value.join(',') : typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+const shown = (value: unknown): string => Array.isArray(value) ? value.join(',') : ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : ''
 
 const settings = (): Array<[string, Described]> => Object.entries<Described>(VARIABLES)
 

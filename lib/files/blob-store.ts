@@ -10,16 +10,23 @@ export interface BlobKey {
 
 /**
  * Where containers lie: opaque bytes under a key. It never sees a key of the cryptographic kind, nor a plaintext. Every
- * store passes the same contract suite (test/files/blob-store-contract.ts).
+ * store passes the same contract suite (test/files/blob-store-contract.ts). Storage on the network may fail every call with
+ * STORAGE_UNAVAILABLE.
  */
 export interface BlobStore {
   /**
+   * Bytes after which a blob had better be ended and another one begun: until it is committed, nobody can read it, and a crash
+   * takes it. Infinity where what has been written can be read and stays.
+   */
+  readonly maxOpenBytes: number
+
+  /**
    * Begins a new blob. Called once for each part.
-   * @throws LocalSendError STORAGE_FULL; FILE_EXISTS where there is one of this key, which stays as it is: of two senders who took the same id, one
+   * @throws LocalSendError STORAGE_FULL; FILE_EXISTS, here or from commit, where there is one of this key, which stays as it is: of two senders who took the same id, one
    */
   create (key: BlobKey): Promise<BlobWriter>
 
-  /** Whether there is a blob, whole or not. */
+  /** Whether there is a blob: a whole one, or one that a crash left open where such are kept. */
   has (key: BlobKey): Promise<boolean>
 
   /**
@@ -34,14 +41,21 @@ export interface BlobStore {
    */
   replaceEnd (key: BlobKey, position: number, end: Bytes): Promise<void>
 
-  /** Removes a blob; one that is not there is no error. Readers that have it open may go on. */
+  /** Removes a blob; one that is not there is no error. Readers that have it open go on, or fail with CONTAINER_DAMAGED. */
   remove (key: BlobKey): Promise<void>
 
-  /** Bytes that may still be stored, as far as the store knows; called before and during uploads. */
+  /** Bytes that may still be stored; Infinity where the store does not know. Called before and during uploads. */
   freeSpace (): Promise<number>
 
-  /** The sessions that blobs are stored for, and how many; called once at start. */
-  inventory (): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>>
+  /** Throws where the store cannot be used; called often. */
+  check (): Promise<void>
+
+  /**
+   * The blobs that were there before a moment, by their sessions. What was begun before it and can never be finished any more is
+   * removed meanwhile. Called at start, and where several processes share the store, from time to time.
+   * @param before - milliseconds since the epoch; Infinity where this process alone uses the store and writes nothing yet
+   */
+  inventory (before: number): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>>
 
   /** Releases what the store itself holds. */
   close (): Promise<void>
@@ -54,7 +68,10 @@ export interface BlobWriter {
    * @throws LocalSendError STORAGE_FULL
    */
   write (bytes: Uint8Array): Promise<void>
-  /** Ends a blob that is complete; to be called after the last write has settled. */
+  /**
+   * Ends a blob that is complete; to be called after the last write has settled.
+   * @throws LocalSendError STORAGE_FULL, FILE_EXISTS
+   */
   commit (): Promise<void>
   /** Ends and removes the blob. Harmless after a commit that failed, and when called twice. */
   abort (): Promise<void>

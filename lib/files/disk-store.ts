@@ -12,6 +12,7 @@ const blobName = ({ sessionId, fileId, part }: BlobKey): string => `${sessionId}
 
 /** Containers as files in one folder, beside what else lies there. */
 export class DiskStore implements BlobStore {
+  readonly maxOpenBytes = Number.POSITIVE_INFINITY
   readonly #folder: string
   readonly #failure: Failure
 
@@ -83,6 +84,11 @@ export class DiskStore implements BlobStore {
     return bavail * bsize
   }
 
+  async check (): Promise<void> {
+    await this.freeSpace()
+  }
+
+  /** One process uses the folder, so what lies there is from before. */
   async inventory (): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>> {
     const blobs = new Map<SessionId, BlobKey[]>()
     for (const name of await readdir(this.#folder)) {

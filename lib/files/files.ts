@@ -1,13 +1,17 @@
+import PQueue from 'p-queue'
 import { LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
 import type { FileRecords } from '../sessions/file-records.js'
 import { endedFiles, findEntry, isUpload, offsetOf } from '../sessions/session-files.js'
 import type { Caller, Sessions } from '../sessions/sessions.js'
 import type { NewFile, OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
-import type { BlobStore } from './blob-store.js'
+import type { BlobKey, BlobStore } from './blob-store.js'
 import type { StorageQuota } from './storage-quota.js'
 import type { Turns } from './turns.js'
 import type { UploadActivity } from './upload-activity.js'
+
+/** Blobs that are removed at the same time. */
+const REMOVALS = 8
 
 /** A participant: who may use files. */
 export type Participant = Exclude<Caller, { role: 'pending' }>
@@ -95,27 +99,37 @@ export class Files {
     return removed
   }
 
-  /**
-   * Takes over what an earlier process has left: counts what living sessions hold, and removes the blobs that none of them
-   * claims. To be called before the first upload.
-   * @returns how many blobs were removed
-   */
-  async takeOver (): Promise<number> {
+  /** Counts what living sessions hold. To be called before the first upload. */
+  async takeOver (): Promise<void> {
     for await (const session of this.#sessions.all()) {
       for (const entry of [...session.files, ...session.uploads]) this.#quota.restore(session.id, offsetOf(entry))
     }
+  }
+
+  /**
+   * Removes the blobs that were there before a moment and that no living session claims: what a process left that was killed, or
+   * what could not be removed when its time was over.
+   * @param before - milliseconds since the epoch; Infinity where this process alone uses the store and writes nothing yet
+   * @returns how many there were
+   */
+  async reclaim (before: number): Promise<number> {
     let removed = 0
-    for (const [sessionId, keys] of await this.#blobs.inventory()) {
+    for (const [sessionId, keys] of await this.#blobs.inventory(before)) {
       const session = await this.#sessions.find(sessionId)
-      for (const key of keys) {
+      const unclaimed = keys.filter((key) => {
         const entry = session && findEntry(session, key.fileId)
         // The part behind the last one of an upload is the one that a crash left open.
-        if (entry !== undefined && key.part < entry.parts.length + Number(isUpload(entry))) continue
-        await this.#blobs.remove(key)
-        removed += 1
-      }
+        return entry === undefined || key.part >= entry.parts.length + Number(isUpload(entry))
+      })
+      await this.#removeAll(unclaimed)
+      removed += unclaimed.length
     }
     return removed
+  }
+
+  async #removeAll (keys: readonly BlobKey[]): Promise<void> {
+    const queue = new PQueue({ concurrency: REMOVALS })
+    await queue.addAll(keys.map((key) => () => this.#blobs.remove(key)))
   }
 
   /** Removes the blobs of files that no record holds any more; one that cannot be removed keeps its room and does not keep the others. */
@@ -124,7 +138,7 @@ export class Files {
     for (const { id, parts } of files) {
       try {
         // One more than there are: an upload may have a part that was never finished.
-        for (let part = 0; part <= parts.length; part++) await this.#blobs.remove({ sessionId, fileId: id, part })
+        await this.#removeAll(Array.from({ length: parts.length + 1 }, (_, part) => ({ sessionId, fileId: id, part })))
         this.#quota.release(sessionId, offsetOf({ parts }))
       } catch (error) {
         failures.push(error)

@@ -8,6 +8,8 @@ import type { UploadActivity } from './upload-activity.js'
 
 /** Milliseconds in which what is written is gathered: each look at it opens its file. */
 const GATHERING = 10
+/** Milliseconds between two looks where this process hears of no change: another one may receive the upload. */
+const LOOK_EVERY = 1000
 
 interface Following {
   readonly source: FileSource
@@ -33,8 +35,10 @@ export async function * followUpload ({ source, activity, look, patience, signal
   let at = range.start
   // Whether bytes were yielded that no part of the record holds yet.
   let ahead = false
+  // How far the upload had come, and since when.
+  let seen = { bytes: 0, at: performance.now() }
   while (at < end) {
-    const changed = activity.next(fileId, patience, signal)
+    const changed = activity.next(fileId, Math.min(LOOK_EVERY, patience), signal)
     changed.catch(() => {})
     const entry = findEntry(await look(), fileId)
     if (entry === undefined) throw new LocalSendError('FILE_NOT_FOUND')
@@ -55,6 +59,8 @@ export async function * followUpload ({ source, activity, look, patience, signal
       yield * readPart(source, entry.parts.length, null, { start: at - stored, end: until - stored })
       at = until
     } else if (at < end) {
+      if (until > seen.bytes) seen = { bytes: until, at: performance.now() }
+      else if (performance.now() - seen.at > patience) throw new LocalSendError('UPLOAD_STALLED', { cause: new Error('nothing has come for too long') })
       await changed
       await delay(GATHERING)
     }

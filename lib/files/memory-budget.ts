@@ -3,7 +3,7 @@ import { LocalSendError } from '../errors.js'
 
 /** Chunks that one transfer may have in flight at most, however much memory is free: one for each of libuv's threads, one on its way. */
 const MAX_PER_TRANSFER = 5
-/** Milliseconds that a transfer waits for its first slot. */
+/** Milliseconds that a transfer waits for its first slot, unless told otherwise. */
 const ADMISSION_TIMEOUT = 10_000
 
 /** To be called exactly once when a chunk is no longer held. */
@@ -14,12 +14,13 @@ export type Release = () => void
  *
  * Every admitted transfer owns one slot for as long as it lasts, so that none can be starved by the others, slow ones
  * included. More are lent while nobody waits to be admitted, but never more than half of all: a client that stops reading
- * keeps what it was lent. Transfers are admitted in the order they came, and refused with SERVER_BUSY after ten seconds.
+ * keeps what it was lent. Transfers are admitted in the order they came, and refused with SERVER_BUSY if that takes too long.
  * Invariant: slots lent and owned never exceed the budget.
  */
 export class MemoryBudget {
   /** How many slots there are. */
   readonly slots: number
+  readonly #patience: number
   #free: number
   #lendable: number
   readonly #waiting = new Set<() => void>()
@@ -27,8 +28,10 @@ export class MemoryBudget {
   /**
    * @param bytes - the budget
    * @param slotBytes - what one chunk in flight holds: its plaintext and its ciphertext
+   * @param patience - milliseconds that a transfer waits for its first slot
    */
-  constructor (bytes: number, slotBytes: number) {
+  constructor (bytes: number, slotBytes: number, patience = ADMISSION_TIMEOUT) {
+    this.#patience = patience
     this.slots = Math.max(1, Math.floor(bytes / slotBytes))
     this.#free = this.slots
     this.#lendable = Math.floor(this.#free / 2)
@@ -67,7 +70,7 @@ export class MemoryBudget {
     let admit: () => void = () => {}
     const admitted = new Promise<true>((resolve) => { admit = () => { resolve(true) } })
     this.#waiting.add(admit)
-    const timedOut = delay(ADMISSION_TIMEOUT, false, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => false)
+    const timedOut = delay(this.#patience, false, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => false)
     const served = await Promise.race([admitted, timedOut])
     ended.abort()
     if (served) return

@@ -105,7 +105,7 @@ export class ResumableUploads {
    *   SESSION_SIZE_EXCEEDED, STORAGE_FULL, SERVER_BUSY, SERVER_STOPPING, SESSION_CLOSED
    */
   async append (participant: Participant, id: FileId, piece: Piece): Promise<Progress> {
-    const { sessions, turns, budget } = this.#use
+    const { sessions, turns, budget, activity } = this.#use
     const { session } = participant
     const turn = await turns.take(id)
     try {
@@ -125,6 +125,8 @@ export class ResumableUploads {
         }
       } catch (error) {
         failure = error
+        // What could not be removed may be there still.
+        activity.doubt(id)
         throw error
       } finally {
         transfer.end(failure)

@@ -58,10 +58,12 @@ export class StorageQuota {
 
   /** Gives back what a removed file, or a file that did not come to be, had reserved. */
   release (sessionId: SessionId, bytes: number): void {
-    const rest = (this.#sessions.get(sessionId) ?? 0) - bytes
-    if (rest > 0) this.#sessions.set(sessionId, rest)
+    const known = this.#sessions.get(sessionId) ?? 0
+    // What another process has stored was never counted here.
+    const released = Math.min(bytes, known)
+    if (known > released) this.#sessions.set(sessionId, known - released)
     else this.#sessions.delete(sessionId)
-    this.#total -= bytes
+    this.#total -= released
   }
 
   /** Bytes stored and reserved in all. */

@@ -9,8 +9,10 @@ import { copyPart } from './copy-part.js'
 import type { TypePolicy } from './file-types.js'
 import type { Files } from './files.js'
 import type { Lane, MemoryBudget } from './memory-budget.js'
+import { partLimit, Sections } from './roll-over.js'
 import { sealPart } from './seal-part.js'
 import type { FileReservation, StorageQuota } from './storage-quota.js'
+import { splitHead } from './streams.js'
 
 /** What every way of uploading works with. */
 export interface UploadDependencies {
@@ -23,7 +25,7 @@ export interface UploadDependencies {
   readonly types: TypePolicy
 }
 
-interface PartRequest {
+export interface PartRequest {
   readonly blobs: BlobStore
   readonly key: BlobKey
   /** `null`: what comes is sealed already. */
@@ -63,4 +65,40 @@ export async function storePart ({ blobs, key, contentKey, transfer, reservation
     await undo()
     throw error
   }
+}
+
+/** A file whose parts are stored one behind the other. */
+export interface FileRequest extends Omit<PartRequest, 'reservation'> {
+  /** Of its first part. */
+  readonly key: BlobKey
+  /** @param before - bytes that the parts before have */
+  readonly reserve: (before: number) => FileReservation
+}
+
+/** Stores a stream as a whole file: in one part, or as many as the store wants. Leaves nothing behind if that fails. */
+export async function storeParts ({ key, reserve, source, onReadable, ...rest }: FileRequest): Promise<readonly StoredPart[]> {
+  const sections = new Sections(source)
+  const stored: StoredPart[] = []
+  let size = 0
+  try {
+    for (let part = key.part; !sections.ended; part++) {
+      const { head, source: section } = await splitHead(sections.next(partLimit(rest.blobs.maxOpenBytes, part)), 1)
+      // Only an empty file has an empty part.
+      if (head.length === 0 && stored.length > 0) break
+      const before = size
+      const added = await storePart({ ...rest, key: { ...key, part }, source: section, reservation: reserve(before), onReadable: (bytes) => { onReadable?.(before + bytes) } })
+      stored.push(added)
+      size += added.size
+    }
+    return stored
+  } catch (error) {
+    await undoAll(stored)
+    throw error
+  } finally {
+    await sections.end()
+  }
+}
+
+export async function undoAll (parts: readonly StoredPart[]): Promise<void> {
+  await Promise.all(parts.map(({ undo }) => undo()))
 }

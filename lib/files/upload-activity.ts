@@ -1,5 +1,4 @@
 import { EventEmitter, once } from 'node:events'
-import { LocalSendError } from '../errors.js'
 import type { FileId } from '../ids.js'
 import { offsetOf } from '../sessions/session-files.js'
 import type { OpenUpload } from '../sessions/session.js'
@@ -29,7 +28,7 @@ export class UploadActivity {
   readonly #digested = new Map<FileId, Digested>()
   readonly #sound = new Set<FileId>()
 
-  /** Whether no earlier process can have left an open part of it. */
+  /** Whether nothing can lie behind its last part: neither what an earlier process has left, nor what could not be removed. */
   isSound (id: FileId): boolean {
     return this.#sound.has(id)
   }
@@ -37,6 +36,11 @@ export class UploadActivity {
   /** It began in this process, or what a crash had left of it has been put in order. */
   markSound (id: FileId): void {
     this.#sound.add(id)
+  }
+
+  /** Something may lie behind its last part. */
+  doubt (id: FileId): void {
+    this.#sound.delete(id)
   }
 
   /** The digest up to this offset; `undefined` where this process has not seen all that stands before. */
@@ -84,17 +88,15 @@ export class UploadActivity {
   }
 
   /**
-   * Settles with the next change; to be called before one looks at what there is.
-   * @param patience - milliseconds
-   * @throws LocalSendError UPLOAD_STALLED where nothing has changed for so long; the signal's reason
+   * Settles with the next change in this process, or when the time is over; to be called before one looks at what there is.
+   * @param milliseconds - at most; another process may have changed something
+   * @throws the signal's reason
    */
-  async next (id: FileId, patience: number, signal: AbortSignal): Promise<void> {
-    const timeout = AbortSignal.timeout(patience)
+  async next (id: FileId, milliseconds: number, signal: AbortSignal): Promise<void> {
     try {
-      await once(this.#changes, id, { signal: AbortSignal.any([signal, timeout]) })
-    } catch (cause) {
+      await once(this.#changes, id, { signal: AbortSignal.any([signal, AbortSignal.timeout(milliseconds)]) })
+    } catch {
       signal.throwIfAborted()
-      throw new LocalSendError('UPLOAD_STALLED', { cause })
     }
   }
 }

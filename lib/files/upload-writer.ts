@@ -1,5 +1,5 @@
 import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
-import { offsetOf } from '../sessions/session-files.js'
+import { isUpload, offsetOf } from '../sessions/session-files.js'
 import { contentKeyOf, type OpenUpload, type SessionRecord, type StoredFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
 import { Checksum, type ChecksumAlgorithm } from './checksum.js'
@@ -7,6 +7,7 @@ import { contentCheck, type ContentCheck } from './content-check.js'
 import { SNIFFED_BYTES } from './file-types.js'
 import type { Lane } from './memory-budget.js'
 import { readParts, type FileSource } from './read-file.js'
+import { partLimit, Sections, UNLIMITED } from './roll-over.js'
 import { storePart, type StoredPart, type UploadDependencies } from './store-part.js'
 import { interruptible, limited, splitHead } from './streams.js'
 import type { UploadActivity } from './upload-activity.js'
@@ -53,18 +54,37 @@ export class UploadWriter {
     this.#use = dependencies
   }
 
-  /** Adds one piece as a part of its own, and makes the upload a file if it was the last. */
+  /**
+   * Adds one piece as a part of its own, and makes the upload a file if it was the last. A long one becomes several parts where the
+   * store wants that, each of them kept whatever comes of the next.
+   */
   async write (session: SessionRecord, upload: OpenUpload, piece: Piece, { transfer, lane, onPiece }: Writing): Promise<Progress> {
-    const { activity } = this.#use
     const rest = upload.length === null ? Number.POSITIVE_INFINITY : upload.length - piece.offset
     if ((piece.size ?? 0) > rest) throw new LocalSendError('UPLOAD_TOO_LONG')
+    const { stream, interruption } = interruptible(limited(piece.content, rest, onPiece), AbortSignal.any([transfer.signal, piece.client]))
+    const sections = new Sections(stream, piece.size ?? rest)
+    let entry: StoredFile | OpenUpload = upload
+    try {
+      do {
+        // With a checksum it is kept whole or not at all.
+        const limit = piece.checksum === undefined ? partLimit(this.#use.blobs.maxOpenBytes, entry.parts.length) : UNLIMITED
+        entry = await this.#writePart(session, entry, { stream: sections.next(limit), interruption, piece, transfer, lane })
+      } while (isUpload(entry) && !sections.ended)
+      return { entry, offset: offsetOf(entry) }
+    } finally {
+      await sections.end()
+    }
+  }
+
+  async #writePart (session: SessionRecord, upload: OpenUpload, section: Section): Promise<StoredFile | OpenUpload> {
+    const { activity } = this.#use
+    const { piece, interruption, lane } = section
     if (upload.parts.length >= MAX_PARTS) throw new LocalSendError('UPLOAD_TOO_FRAGMENTED')
     const checksum = session.kind === 'managed' ? await this.#digest(session, upload, lane) : undefined
     const pieceChecksum = piece.checksum && new Checksum(piece.checksum.algorithm)
-    const { stream, interruption } = interruptible(limited(piece.content, rest, onPiece), AbortSignal.any([transfer.signal, piece.client]))
     let outcome: 'kept' | 'discarded' = 'discarded'
     try {
-      const part = await this.#store(session, upload, { stream, piece, transfer, lane, checksums: [checksum, pieceChecksum].filter((used) => used !== undefined) })
+      const part = await this.#store(session, upload, section, [checksum, pieceChecksum].filter((used) => used !== undefined))
       const broken = interruption()
       const refusal = whyNotKept(broken, piece, pieceChecksum)
       if (refusal !== undefined) {
@@ -74,18 +94,19 @@ export class UploadWriter {
       const entry = await this.#commit(session, upload, part, checksum, lane)
       outcome = 'kept'
       if (broken !== undefined) throw broken
-      return { entry, offset: offsetOf(entry) }
+      return entry
     } finally {
       activity.close(upload.id, outcome)
     }
   }
 
   /** @returns `undefined` where nothing came: only an empty file has an empty part */
-  async #store (session: SessionRecord, upload: OpenUpload, { stream, piece, transfer, lane, checksums }: Storing): Promise<StoredPart | undefined> {
+  async #store (session: SessionRecord, upload: OpenUpload, { stream, piece, transfer, lane }: Section, checksums: readonly Checksum[]): Promise<StoredPart | undefined> {
     const { blobs, quota, records, activity } = this.#use
-    const { head, source } = await splitHead(stream, piece.offset === 0 ? SNIFFED_BYTES : 1)
+    const offset = offsetOf(upload)
+    const { head, source } = await splitHead(stream, offset === 0 ? SNIFFED_BYTES : 1)
     if (head.length === 0 && upload.length !== 0) return undefined
-    if (piece.offset === 0 && head.length >= SNIFFED_BYTES) await this.#refusing(session, upload, () => this.#check(session, upload).begin(head))
+    if (offset === 0 && head.length >= SNIFFED_BYTES) await this.#refusing(session, upload, () => this.#check(session, upload).begin(head))
     const part = upload.parts.length
     const guardedPart = piece.checksum === undefined ? null : part
     if (guardedPart !== upload.guardedPart) await records.guard(session.id, upload.id, guardedPart)
@@ -93,13 +114,13 @@ export class UploadWriter {
       blobs,
       key: { sessionId: session.id, fileId: upload.id, part },
       contentKey: contentKeyOf(session),
-      reservation: quota.file(session.id, piece.offset),
+      reservation: quota.file(session.id, offset),
       transfer,
-      // What may still prove damaged is not for others to read.
-      onReadable: piece.checksum === undefined
+      // What may still prove damaged is not for others to read, nor what the store cannot read yet.
+      onReadable: piece.checksum === undefined && blobs.maxOpenBytes === Number.POSITIVE_INFINITY
         ? (bytes) => {
             activity.advance(upload.id, { part, bytes })
-            this.#tell(session, upload, piece.offset + bytes)
+            this.#tell(session, upload, offset + bytes)
           }
         : undefined,
       checksums,
@@ -201,12 +222,14 @@ interface Writing {
   readonly onPiece: () => void
 }
 
-interface Storing {
+/** What of a piece becomes one part. */
+interface Section {
   readonly stream: AsyncIterable<Uint8Array>
+  /** What broke the piece; to be asked when the stream has ended. */
+  readonly interruption: () => Error | undefined
   readonly piece: Piece
   readonly transfer: Transfer
   readonly lane: Lane
-  readonly checksums: readonly Checksum[]
 }
 
 /** Why nothing of a piece may stay; `undefined` where it may. A piece with a checksum is kept whole or not at all. */

@@ -12,7 +12,7 @@ import type { Participant } from './files.js'
 import type { Lane } from './memory-budget.js'
 import { safeFileName } from './names.js'
 import { sealedDescription, type Sealed } from './sealed-files.js'
-import { storePart, type UploadDependencies } from './store-part.js'
+import { storeParts, undoAll, type UploadDependencies } from './store-part.js'
 import { abortable, arriving, splitHead } from './streams.js'
 
 /** A file as it arrives, before anything of it is believed. */
@@ -109,23 +109,24 @@ export class WholeUploads {
     begun.push(id)
     arrivingFiles.begin({ sessionId: session.id, id, name, size: file.size, uploadedBy: role })
     const checksum = session.kind === 'managed' ? new Checksum() : undefined
-    const { size, undo } = await storePart({
+    const parts = await storeParts({
       blobs,
       key: { sessionId: session.id, fileId: id, part: 0 },
       contentKey: contentKeyOf(session),
-      reservation: quota.file(session.id),
+      reserve: (before) => quota.file(session.id, before),
       checksums: checksum === undefined ? [] : [checksum],
       transfer,
       onReadable: (bytes) => { arrivingFiles.advance(id, bytes) },
       source,
       lane
     })
+    const size = parts.reduce((sum, part) => sum + part.size, 0)
     try {
       const sha256 = checksum?.digest() ?? null
       if (file.expectedSha256 !== undefined && sha256 !== null && file.expectedSha256 !== sha256) throw new LocalSendError('CHECKSUM_MISMATCH')
-      return { id, name, sealedMetadata: sealed?.metadata ?? null, contentType: await check.end(head, size), size, sha256, parts: [size] }
+      return { id, name, sealedMetadata: sealed?.metadata ?? null, contentType: await check.end(head, size), size, sha256, parts: parts.map((part) => part.size) }
     } catch (error) {
-      await undo()
+      await undoAll(parts)
       throw error
     }
   }

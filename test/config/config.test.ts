@@ -58,6 +58,7 @@ const WEBHOOK_SECRETS = {
 
 /** What has to be set together. */
 const TOGETHER: Partial<Record<Name, Partial<Record<Name, string>>>> = {
+  BLOB_STORE: { S3_BUCKET: 'local-send' },
   WEBHOOK_URL: { WEBHOOK_SECRET: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
   WEBHOOK_SECRET: { WEBHOOK_URL: 'https://example.org/' }
 }
@@ -94,6 +95,19 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
     bad: ['*', '*.pdf', 'image/png', 'pdf txt', '..', 'tar..gz', 'a\\b', 'pdf,*.txt']
   },
   STREAM_MEMORY: { fallback: 256 * MIB, good: LARGE_SIZES.good, bad: [...LARGE_SIZES.bad, '1', '1048575'] },
+  BLOB_STORE: { fallback: 'disk', good: { disk: 'disk', s3: 's3' }, bad: ['S3', 'minio', ' disk'] },
+  S3_BUCKET: { fallback: undefined, good: { 'local-send': 'local-send', ' a.b.c ': 'a.b.c' }, bad: ['ab', 'Upper', 'with/slash', '-a-', 'a'.repeat(64)] },
+  S3_ENDPOINT: {
+    fallback: undefined,
+    good: { 'https://s3.example.org': 'https://s3.example.org', ' http://127.0.0.1:9000/ ': 'http://127.0.0.1:9000' },
+    bad: ['s3.example.org', 'ftp://s3.example.org', 'https://key:secret@s3.example.org', 'https://s3.example.org/bucket', 'https://s3.example.org/?a']
+  },
+  S3_REGION: { fallback: 'us-east-1', good: { ' eu-central-1 ': 'eu-central-1' }, bad: [' '] },
+  S3_FORCE_PATH_STYLE: { fallback: false, good: { true: true, false: false }, bad: ['yes', '1', 'True'] },
+  S3_PREFIX: { fallback: undefined, good: { 'transfers/': 'transfers/', ' local-send/eu ': 'local-send/eu/' }, bad: ['/', '/a', 'a//b', '../a', 'a b', 'ä'] },
+  S3_CHECKSUMS: { fallback: 'crc32', good: { sha256: 'sha256', none: 'none' }, bad: ['md5', 'CRC32'] },
+  S3_PART_SIZE: { fallback: 8 * MIB, good: { '5MiB': 5 * MIB, '64MiB': 64 * MIB }, bad: ['5242879', '1073741825', '1'] },
+  S3_MEMORY: { fallback: 256 * MIB, good: { '8MiB': 8 * MIB, '2GB': 2e9 }, bad: [...SIZES.bad, '8388607'] },
   IDLE_TIMEOUT: { fallback: 120, ...SECONDS },
   SESSION_TIMEOUT: { fallback: 3600, ...SECONDS },
   MAX_SESSION_AGE: { fallback: 604_800, ...SECONDS },

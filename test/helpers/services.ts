@@ -17,6 +17,8 @@ export const NGINX = process.env['NGINX'] ?? '/usr/sbin/nginx'
 export const PROMTOOL = process.env['PROMTOOL'] ?? '/usr/bin/promtool'
 export const PROMETHEUS = process.env['PROMETHEUS'] ?? '/usr/bin/prometheus'
 export const CADDY = process.env['CADDY'] ?? '/usr/bin/caddy'
+/** Debian's own: Swift is installed for that one. */
+const SYSTEM_PYTHON = '/usr/bin/python3'
 export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 
 /** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
@@ -34,6 +36,7 @@ const SERVICES = {
   'systemd-analyze': { probe: ['systemd-analyze', '--version'], remedy: 'install systemd' },
   'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },
   prlimit: { probe: ['prlimit', '--version'], remedy: 'install util-linux' },
+  swift: { probe: [SYSTEM_PYTHON, '-I', '-c', 'import swift.common.middleware.s3api'], remedy: 'install python3-swift' },
   unzip: { probe: ['unzip', '-v'], remedy: 'install unzip' },
   registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
 } as const

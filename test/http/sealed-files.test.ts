@@ -15,7 +15,7 @@ const filesOf = async ({ url }: TestSession, token: string): Promise<Array<Recor
 
 async function nothingLeft (t: Test, { app, folder }: TestServer, session: TestSession): Promise<void> {
   t.same(await filesOf(session, session.token), [])
-  t.same((await app.blobs.inventory()).size, 0, (await readdir(folder)).join())
+  t.same((await app.blobs.inventory(Number.POSITIVE_INFINITY)).size, 0, (await readdir(folder)).join())
 }
 
 const begin = (session: TestSession, token: string, sealed: SealedTestFile, headers: Record<string, string> = {}) =>
