@@ -76,6 +76,7 @@ export const ERRORS = {
   SERVER_FULL: { status: 503, message: 'The server holds as many sessions as it may. Try again later.' },
   SERVER_DRAINING: { status: 503, message: 'The server takes no new sessions at present, because its operator wants to stop it. Try again in a few minutes.' },
   SERVER_STOPPING: { status: 503, message: 'The server is stopping. Try again in a moment.' },
+  STORE_UNAVAILABLE: { status: 503, message: 'The server cannot reach what it keeps its sessions in. Try again after the time that Retry-After says.' },
   STORAGE_FULL: { status: 507, message: 'The server has no room for this file at present. Try again later, or ask its operator.' },
 
   // What the cryptographic modules refuse; the service turns those that a caller may see into one of the above

@@ -16,6 +16,7 @@ export const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
 export const NGINX = process.env['NGINX'] ?? '/usr/sbin/nginx'
 export const PROMTOOL = process.env['PROMTOOL'] ?? '/usr/bin/promtool'
 export const CADDY = process.env['CADDY'] ?? '/usr/bin/caddy'
+export const REDIS = process.env['REDIS_SERVER'] ?? '/usr/bin/redis-server'
 export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 
 /** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
@@ -28,6 +29,7 @@ const SERVICES = {
   nginx: { probe: [NGINX, '-v'], remedy: 'install nginx, or name it in NGINX' },
   promtool: { probe: [PROMTOOL, '--version'], remedy: 'install prometheus, or name its promtool in PROMTOOL' },
   caddy: { probe: [CADDY, 'version'], remedy: 'install caddy, or name it in CADDY' },
+  redis: { probe: [REDIS, '--version'], remedy: 'install redis-server, or name it in REDIS_SERVER' },
   openssl: { probe: ['openssl', 'version'], remedy: 'install openssl' },
   'systemd-analyze': { probe: ['systemd-analyze', '--version'], remedy: 'install systemd' },
   'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },
