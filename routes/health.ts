@@ -28,9 +28,10 @@ const health: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { ver
 
   app.get('/health/ready', {
     config,
-    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions and its folder can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING') } }
+    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions, and what it keeps them and their files in can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING', 'STORE_UNAVAILABLE') } }
   }, async () => {
     app.draining.check()
+    await app.redis?.ping()
     await app.blobs.freeSpace()
     return { status: 'ok' as const }
   })

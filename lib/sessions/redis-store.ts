@@ -8,7 +8,7 @@ import { listOf, textOf, type Reply } from '../redis/redis-script.js'
 import * as scripts from './redis-record-scripts.js'
 import { RecordCache } from './record-cache.js'
 import { RecordChanges } from './record-changes.js'
-import { isSecretOf, newSecretCheck, openRecordWithEither, sealRecord } from './sealed-record.js'
+import { isSecretOf, newSecretCheck, openRecord, sealRecord } from './sealed-record.js'
 import type { Secrets } from './sealing.js'
 import { expiresAt, type Changed, type SessionRecord } from './session.js'
 import type { SessionStore } from './store.js'
@@ -164,7 +164,7 @@ export class RedisStore implements SessionStore {
     const lastUsedAt = Number(textOf(used))
     if (!Buffer.isBuffer(sealed)) return known && { ...known, record: { ...known.record, lastUsedAt } }
     try {
-      const { record } = await openRecordWithEither(this.#secrets, id, sealed)
+      const { record } = await openRecord(this.#secrets, id, sealed)
       const opened = { version: textOf(version), record: { ...record, lastUsedAt } }
       this.#cache.set(opened)
       return opened

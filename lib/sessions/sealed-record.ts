@@ -32,12 +32,11 @@ export function decodeRecord (id: SessionId, encoded: Uint8Array): SessionRecord
 export const sealRecord = (secret: Bytes, record: SessionRecord): Promise<Bytes> =>
   seal(secret, recordInfo(record.id), encodeRecord(record))
 
-/** Rejects what {@link sealRecord} has not made for this session under this secret. */
-export const openRecord = async (secret: Bytes, id: SessionId, sealed: Uint8Array): Promise<SessionRecord> =>
-  decodeRecord(id, await open(secret, recordInfo(id), sealed))
-
-/** The same under either secret. @returns also whether it was the previous one, so that the record is to be sealed again */
-export async function openRecordWithEither (secrets: Secrets, id: SessionId, sealed: Uint8Array): Promise<{ readonly record: SessionRecord, readonly byPrevious: boolean }> {
+/**
+ * Rejects what {@link sealRecord} has not made for this session under one of these secrets.
+ * @returns also whether it was the previous one, so that the record is to be sealed again
+ */
+export async function openRecord (secrets: Secrets, id: SessionId, sealed: Uint8Array): Promise<{ readonly record: SessionRecord, readonly byPrevious: boolean }> {
   const { opened, byPrevious } = await openWithEither(secrets, recordInfo(id), sealed)
   return { record: decodeRecord(id, opened), byPrevious }
 }

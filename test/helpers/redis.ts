@@ -8,7 +8,7 @@ import { freePort } from './nginx.js'
 import { temporaryFolder } from './server.js'
 import { REDIS } from './services.js'
 
-/** A Redis of this test's own, on a free port of the loopback interface, which writes every change to its disk. */
+/** A Redis of this test's own, on a free port of the loopback interface. What it has answered outlives its process. */
 export class TestRedis {
   readonly url: string
   readonly port: number
@@ -25,7 +25,7 @@ export class TestRedis {
   static async start (t: Test, ...more: string[]): Promise<TestRedis> {
     const port = await freePort()
     const folder = await temporaryFolder(t)
-    const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--appendfsync', 'always', '--save', '', ...more]
+    const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--appendfsync', 'no', '--save', '', ...more]
     const redis = new TestRedis(port, args, `redis://127.0.0.1:${port}`)
     t.teardown(() => redis.kill())
     await redis.start()
