@@ -2,23 +2,26 @@ import fp from 'fastify-plugin'
 import { CHUNK_LOG2 } from '../lib/crypto/container.js'
 import { Archives } from '../lib/files/archive.js'
 import { ArrivingFiles } from '../lib/files/arriving-files.js'
-import type { BlobStore } from '../lib/files/blob-store.js'
+import { newFence, type BlobStore } from '../lib/files/blob-store.js'
 import { DiskStore } from '../lib/files/disk-store.js'
 import { Downloads } from '../lib/files/downloads.js'
 import { Files } from '../lib/files/files.js'
 import { MemoryBudget } from '../lib/files/memory-budget.js'
 import { ResumableUploads } from '../lib/files/resumable-uploads.js'
-import { StorageQuota } from '../lib/files/storage-quota.js'
+import { SharedQuota } from '../lib/files/shared-quota.js'
+import { SharedTurns } from '../lib/files/shared-turns.js'
+import { StorageQuota, type Quota } from '../lib/files/storage-quota.js'
 import { Turns } from '../lib/files/turns.js'
 import { UploadActivity } from '../lib/files/upload-activity.js'
 import { WholeUploads } from '../lib/files/whole-uploads.js'
 import { FileRecords } from '../lib/sessions/file-records.js'
+import type { SessionId } from '../lib/ids.js'
 import type { SessionsOptions } from './sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly blobs: BlobStore
-    readonly storageQuota: StorageQuota
+    readonly storageQuota: Quota
     readonly memoryBudget: MemoryBudget
     readonly files: Files
     readonly downloads: Downloads
@@ -46,18 +49,23 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const records = new FileRecords(sessions)
   const activity = new UploadActivity()
   const arrivingFiles = new ArrivingFiles(sessions.events)
-  const turns = new Turns()
-  const quota = new StorageQuota({
+  const { redis } = app
+  const isShared = redis !== null
+  const limits = {
     maxFileSize: config.MAX_FILE_SIZE,
     maxSessionSize: config.MAX_SESSION_SIZE,
     maxStorage: config.MAX_STORAGE,
     minFreeSpace: config.MIN_FREE_SPACE
-  }, () => blobs.freeSpace())
+  }
+  const freeSpace = (): Promise<number> => blobs.freeSpace()
+  const quota: Quota = redis === null ? new StorageQuota(limits, freeSpace) : new SharedQuota(limits, freeSpace, redis, (error) => { app.log.error(error, 'counting what is stored failed') })
+  const turns = redis === null ? new Turns() : await SharedTurns.open(redis)
+  if (turns instanceof SharedTurns) app.addHook('onClose', () => { turns.close() })
   const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES)
   const types = { allowedTypes: config.ALLOWED_TYPES, allowedExtensions: config.ALLOWED_EXTENSIONS }
 
-  const files = new Files({ sessions, records, blobs, quota, turns, activity })
-  const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock }
+  const files = new Files({ sessions, records, blobs, quota, turns, activity, isShared })
+  const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock, isShared, newFence: isShared ? newFence : () => undefined }
   app.decorate('blobs', blobs)
   app.decorate('storageQuota', quota)
   app.decorate('memoryBudget', budget)
@@ -67,7 +75,8 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('wholeUploads', new WholeUploads({ ...shared, arrivingFiles }))
   app.decorate('resumableUploads', new ResumableUploads({ ...shared, turns }))
   const onError = (error: unknown): void => { app.log.error(error, 'cleaning up after a download failed') }
-  app.decorate('downloads', new Downloads({ ...shared, patience: config.IDLE_TIMEOUT * 1000, onError }))
+  const watch = (sessionId: SessionId, onChange: () => void): Promise<() => void> => app.eventHub.subscribe(sessionId, undefined, { onStart: onChange, onEvent: onChange })
+  app.decorate('downloads', new Downloads({ ...shared, ...(isShared && { watch }), patience: config.IDLE_TIMEOUT * 1000, onError }))
   app.decorate('archives', new Archives({ ...shared, onError }))
 
   const removed = await files.takeOver()
@@ -78,4 +87,4 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     serviceEvents.tell({ type: 'files.expired', files: ended })
     app.log.info({ ended }, 'files expired')
   })
-}, { name: 'files', dependencies: ['config', 'folder', 'sessions'] })
+}, { name: 'files', dependencies: ['config', 'folder', 'redis', 'sessions'] })

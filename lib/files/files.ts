@@ -4,9 +4,9 @@ import type { FileRecords } from '../sessions/file-records.js'
 import { endedFiles, findEntry, isUpload, offsetOf } from '../sessions/session-files.js'
 import type { Caller, Sessions } from '../sessions/sessions.js'
 import type { NewFile, OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
-import type { BlobStore } from './blob-store.js'
-import type { StorageQuota } from './storage-quota.js'
-import type { Turns } from './turns.js'
+import { keyOfPart, type BlobStore } from './blob-store.js'
+import type { Quota } from './storage-quota.js'
+import type { UploadTurns } from './turns.js'
 import type { UploadActivity } from './upload-activity.js'
 
 /** A participant: who may use files. */
@@ -16,9 +16,11 @@ interface Dependencies {
   readonly sessions: Sessions
   readonly records: FileRecords
   readonly blobs: BlobStore
-  readonly quota: StorageQuota
-  readonly turns: Turns
+  readonly quota: Quota
+  readonly turns: UploadTurns
   readonly activity: UploadActivity
+  /** Whether other processes work on the same sessions and files. */
+  readonly isShared: boolean
 }
 
 /** What there is of files in the sessions and on the disk, and how it goes away again. */
@@ -26,18 +28,23 @@ export class Files {
   readonly #sessions: Sessions
   readonly #records: FileRecords
   readonly #blobs: BlobStore
-  readonly #quota: StorageQuota
-  readonly #turns: Turns
+  readonly #quota: Quota
+  readonly #turns: UploadTurns
   readonly #activity: UploadActivity
+  readonly #isShared: boolean
 
-  constructor ({ sessions, records, blobs, quota, turns, activity }: Dependencies) {
+  constructor ({ sessions, records, blobs, quota, turns, activity, isShared }: Dependencies) {
     this.#sessions = sessions
     this.#records = records
     this.#blobs = blobs
     this.#quota = quota
     this.#turns = turns
     this.#activity = activity
-    sessions.onEnd((session) => this.discard(session.id, [...session.files, ...session.uploads]))
+    this.#isShared = isShared
+    sessions.onEnd(async (session) => {
+      await this.discard(session.id, [...session.files, ...session.uploads])
+      quota.end(session.id)
+    })
   }
 
   /** @throws LocalSendError FILE_NOT_FOUND */
@@ -97,7 +104,8 @@ export class Files {
 
   /**
    * Takes over what an earlier process has left: counts what living sessions hold, and removes the blobs that none of them
-   * claims. To be called before the first upload.
+   * claims. To be called before the first upload. Where other processes write, only the blobs of sessions that have ended are
+   * certain to be nobody's.
    * @returns how many blobs were removed
    */
   async takeOver (): Promise<number> {
@@ -109,6 +117,7 @@ export class Files {
       const session = await this.#sessions.find(sessionId)
       for (const key of keys) {
         const entry = session && findEntry(session, key.fileId)
+        if (this.#isShared && session !== undefined) continue
         // The part behind the last one of an upload is the one that a crash left open.
         if (entry !== undefined && key.part < entry.parts.length + Number(isUpload(entry))) continue
         await this.#blobs.remove(key)
@@ -121,10 +130,11 @@ export class Files {
   /** Removes the blobs of files that no record holds any more; one that cannot be removed keeps its room and does not keep the others. */
   async discard (sessionId: SessionId, files: ReadonlyArray<NewFile | OpenUpload>): Promise<void> {
     const failures: unknown[] = []
-    for (const { id, parts } of files) {
+    for (const file of files) {
+      const { id, parts } = file
       try {
         // One more than there are: an upload may have a part that was never finished.
-        for (let part = 0; part <= parts.length; part++) await this.#blobs.remove({ sessionId, fileId: id, part })
+        for (let part = 0; part <= parts.length; part++) await this.#blobs.remove(keyOfPart(sessionId, file, part))
         this.#quota.release(sessionId, offsetOf({ parts }))
       } catch (error) {
         failures.push(error)
