@@ -51,6 +51,7 @@ export const VARIABLES = {
   BASE_PATH: basePath({ default: undefined, desc: 'Path before all of this server\'s own, whether a proxy takes it away or not: /send; that of PUBLIC_URL unless set' }),
   TLS_CERT_FILE: text({ default: undefined, desc: 'Certificate with its chain, PEM, for HTTPS without a proxy; a renewed one is taken without a restart' }),
   TLS_KEY_FILE: text({ default: undefined, desc: 'Private key of that certificate, PEM' }),
+  WORKERS: count({ default: 1, desc: 'Processes that serve, one for each core at best; more than one needs SESSION_STORE=redis' }),
   SHUTDOWN_GRACE: grace({ default: 30, desc: 'Seconds that transfers under way have left when the server is told to stop' }),
 
   MAX_FILE_SIZE: size({ default: 104_857_600, desc: 'Largest file; bytes, or a number with a unit: 500MB, 10GiB' }),
@@ -129,6 +130,8 @@ export function readConfig (env: Readonly<Record<string, string | undefined>>): 
   if (config.WEBHOOK_URL === undefined && config.WEBHOOK_SECRET !== undefined) throw new ConfigError('WEBHOOK_URL must be set where WEBHOOK_SECRET is.')
   if (config.SESSION_STORE === 'redis' && config.REDIS_URL === undefined) throw new ConfigError('REDIS_URL must be set where SESSION_STORE is redis.')
   if (config.SESSION_STORE === 'redis' && config.SESSION_KEY_SECRET === undefined) throw new ConfigError('SESSION_KEY_SECRET must be set where SESSION_STORE is redis, and the same in every instance: all that is kept there is sealed under it.')
+  if (config.WORKERS > 1 && config.SESSION_STORE !== 'redis') throw new ConfigError('WORKERS must be 1 unless SESSION_STORE is redis: each process would have sessions of its own.')
+  if (config.WORKERS > 1 && (config.METRICS_PORT ?? config.METRICS_TOKEN) !== undefined) throw new ConfigError('WORKERS must be 1 where there are metrics: each answer would have the numbers of another process. Start several instances instead, each with a METRICS_PORT.')
   if (config.SESSION_KEY_SECRET_PREVIOUS !== undefined && config.SESSION_KEY_SECRET === undefined) throw new ConfigError('SESSION_KEY_SECRET must be set where SESSION_KEY_SECRET_PREVIOUS is.')
   if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
   if (config.TLS_CERT_FILE !== undefined && config.TLS_KEY_FILE === undefined) throw new ConfigError('TLS_CERT_FILE must be set together with TLS_KEY_FILE.')

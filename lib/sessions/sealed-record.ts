@@ -15,7 +15,7 @@ import { open, openWithEither, seal, type Secrets } from './sealing.js'
 import type { SessionRecord } from './session.js'
 
 /** To be raised with every change of {@link SessionRecord}'s form; {@link upgrade} then takes what earlier versions wrote. */
-export const RECORD_VERSION = 2
+export const RECORD_VERSION = 3
 
 /** @throws TypeError for a value that JSON would lose or change */
 export const encodeRecord = (record: SessionRecord): Bytes => utf8(JSON.stringify({ version: RECORD_VERSION, record: toPlain(record) }))
@@ -87,7 +87,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** A record in the form of this version. Those of version 1 are of managed sessions all. */
 function upgrade (version: unknown, record: unknown): unknown {
-  if (version === RECORD_VERSION) return record
+  // One of version 2 has no fences and no turns.
+  if (version === RECORD_VERSION || version === 2) return record
   if (version !== 1 || !isObject(record)) throw new RangeError(`This is not a record of version ${RECORD_VERSION}, nor of one that can be upgraded.`)
   const unsealed = (files: unknown): unknown => Array.isArray(files) ? files.map((file: unknown) => isObject(file) ? { ...file, sealedMetadata: null } : file) : files
   return { ...record, relayed: [], files: unsealed(record['files']), uploads: unsealed(record['uploads']) }

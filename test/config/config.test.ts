@@ -59,6 +59,7 @@ const WEBHOOK_SECRETS = {
 
 /** What has to be set together. */
 const TOGETHER: Partial<Record<Name, Partial<Record<Name, string>>>> = {
+  WORKERS: { SESSION_STORE: 'redis', REDIS_URL: 'redis://localhost', SESSION_KEY_SECRET: '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f' },
   WEBHOOK_URL: { WEBHOOK_SECRET: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
   WEBHOOK_SECRET: { WEBHOOK_URL: 'https://example.org/' },
   SESSION_STORE: { REDIS_URL: 'redis://localhost', SESSION_KEY_SECRET: '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f' },
@@ -82,6 +83,7 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
   // Both or none: a test below has them together.
   TLS_CERT_FILE: { fallback: undefined, good: {}, bad: [' ', '/etc/ssl/cert.pem'] },
   TLS_KEY_FILE: { fallback: undefined, good: {}, bad: [' ', '/etc/ssl/key.pem'] },
+  WORKERS: { fallback: 1, ...COUNTS },
   SHUTDOWN_GRACE: { fallback: 30, good: { 0: 0, 86400: 86_400 }, bad: ['-1', '86401', '30s', '0.5'] },
   MAX_FILE_SIZE: { fallback: 104_857_600, good: SIZES.good, bad: [...SIZES.bad, '1099511627777', '2TiB'] },
   MAX_SESSION_SIZE: { fallback: 1_048_576_000, good: SIZES.good, bad: SIZES.bad },

@@ -13,15 +13,19 @@ import { spawnServer } from '../helpers/process.js'
 import { TestRedis } from '../helpers/redis.js'
 import { blobs, crash, movedTo } from '../helpers/restart.js'
 import { needs } from '../helpers/services.js'
-import { beginUpload, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
+import { arrived, beginUpload, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
 
+/** More than a chunk, so that some of it has arrived for all to see. */
 const PIECE = 300_000
+const CHUNK = 2 ** 18
 /** How many answers there are of each kind. */
 const tally = (answers: readonly Answer[]): Record<string, number> => {
   const counts: Record<string, number> = {}
   for (const { summary } of answers) counts[summary] = (counts[summary] ?? 0) + 1
   return counts
 }
+
+const close = ({ url, token }: TestSession): Promise<Answer> => call(`${url}/close`, { method: 'POST', token })
 
 if (await needs(t, 'redis')) {
   const redis = await TestRedis.start(t)
@@ -43,7 +47,7 @@ if (await needs(t, 'redis')) {
     const resumed = await listen(at(1, session).url, session.token, heard.events[0]?.id)
     await arrival(resumed, 'file.ready')
     t.same(resumed.events, heard.events.slice(1), 'who comes back elsewhere hears the rest')
-    t.equal((await call(at(2, session).url, { method: 'DELETE', token: session.token })).status, 204)
+    t.equal((await close(at(2, session))).status, 200)
     await arrival(heard, 'session.closed')
     t.equal((await call(`${at(0, session).url}/status`, { token: session.token })).summary, '401 UNAUTHORIZED')
     t.same(await blobs(settings['UPLOAD_FOLDER'] ?? ''), [])
@@ -56,9 +60,9 @@ if (await needs(t, 'redis')) {
       method: 'POST',
       body: { verification_code: session.code, public_key: toHex(joinerShare(wrong).share) }
     })))
-    t.same(tally(answers), { 200: 5, '429 ATTEMPTS_PENDING': 195 })
-    const begun = answers.filter(({ status }) => status === 200)
-    const confirmed = await Promise.all(begun.map(({ body }, i) => call(`${at(i, session).url}/confirm`, { method: 'POST', token: String(body['token']), body: { join_id: body['join_id'], confirmation: toHex(randomBytes(32)) } })))
+    t.same(tally(answers), { 202: 5, '429 ATTEMPTS_PENDING': 195 })
+    const begun = answers.filter(({ status }) => status === 202)
+    const confirmed = await Promise.all(begun.map(({ body }, i) => call(`${at(i, session).url}/joins/${String(body['join_id'])}/confirm`, { method: 'POST', token: String(body['token']), body: { confirmation: toHex(randomBytes(32)) } })))
     t.same(tally(confirmed), { '401 JOIN_REFUSED': 5 })
     for (const i of [0, 1, 2]) t.equal((await call(`${at(i, session).url}/join`, { method: 'POST', body: { verification_code: session.code, password: PASSWORD } })).summary, '423 SESSION_LOCKED')
   })
@@ -72,11 +76,11 @@ if (await needs(t, 'redis')) {
 
   t.test('the end of a session ends its transfers in all instances', async (t) => {
     const session = await createSession(a.origin)
-    const { url } = await beginUpload(at(1, session), session.token, { 'upload-length': String(10 * PIECE) })
+    const { url, id } = await beginUpload(at(1, session), session.token, { 'upload-length': String(10 * PIECE) })
     const piece = openPiece(url, session.token, 0, { 'content-length': String(10 * PIECE) })
     piece.request.write(randomContent(PIECE))
-    await delay(200)
-    await call(at(2, session).url, { method: 'DELETE', token: session.token })
+    await arrived(at(1, session), id, CHUNK)
+    await close(at(2, session))
     t.match(await piece.answer, { status: 409, body: /SESSION_CLOSED/ })
   })
 
@@ -101,7 +105,7 @@ if (await needs(t, 'redis')) {
     const onAt = (i: number): string => `${at(i, session).url}/uploads/${id}`
     const frozen = openPiece(onAt(1), session.token, 0, { 'content-length': String(content.length) })
     frozen.request.write(randomContent(PIECE))
-    await delay(500)
+    await arrived(at(1, session), id, CHUNK)
     b.child.kill('SIGSTOP')
     t.equal(await offsetOf(onAt(2), session.token), 0)
     t.equal((await sendPiece(onAt(2), session.token, 0, content.slice(0, PIECE))).status, 204)
@@ -119,8 +123,8 @@ if (await needs(t, 'redis')) {
     const { url, id } = await beginUpload(session, session.token, { 'upload-length': String(content.length) })
     t.equal((await sendPiece(url, session.token, 0, content.slice(0, PIECE))).status, 204)
     const cut = openPiece(url, session.token, PIECE)
-    cut.request.write(randomContent(PIECE / 2))
-    await delay(200)
+    cut.request.write(randomContent(PIECE))
+    await arrived(session, id, PIECE + CHUNK)
     await crash(extra)
     const moved = `${at(0, session).url}/uploads/${id}`
     t.equal(await offsetOf(moved, session.token), PIECE, 'every byte that was acknowledged, and none that was not')
@@ -162,5 +166,23 @@ if (await needs(t, 'redis')) {
     t.equal(await alone.exit, 1)
     t.match(alone.output(), /another server is using/)
     t.notOk((await readdir(join(settings['UPLOAD_FOLDER'] ?? '', 'local-send'))).includes('sessions'))
+  })
+
+  t.test('several workers share one port, one that dies is replaced, and all stop together', async (t) => {
+    const server = await spawnServer(t, { ...settings, WORKERS: '2' })
+    const listening = (): number[] => server.output().split('\n').filter((line) => line.includes('listening')).map((line) => Number(/"pid":(\d+)/.exec(line)?.[1]))
+    while (listening().length < 2) await delay(20)
+    const session = await createSession(server.origin)
+    const answers = await Promise.all(Array.from({ length: 20 }, () => call(`${session.url}/status`, { token: session.token })))
+    t.same(tally(answers), { 200: 20 })
+    process.kill(listening()[0] ?? 0, 'SIGKILL')
+    while (listening().length < 3) await delay(20)
+    t.match(server.output(), /a worker ended \(SIGKILL\); another one starts in 500 ms/)
+    t.equal((await call(`${session.url}/status`, { token: session.token })).status, 200)
+    server.child.kill('SIGTERM')
+    t.equal(await server.exit, 0)
+    const refused = await spawnServer(t, { WORKERS: '2', UPLOAD_FOLDER: settings['UPLOAD_FOLDER'] ?? '' })
+    t.equal(await refused.exit, 1)
+    t.match(refused.output(), /^local-send cannot start: WORKERS must be 1 unless SESSION_STORE is redis/)
   })
 }
