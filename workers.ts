@@ -9,14 +9,15 @@ const BACK_OFF = { least: 500, most: 30_000, forgiven: 60_000 }
  * because none of them could start.
  */
 export async function superviseWorkers (count: number): Promise<void> {
-  let stopping = false
+  const stopped = new AbortController()
+  const isStopping = (): boolean => stopped.signal.aborted
   process.on('SIGINT', stop).on('SIGTERM', stop)
   const outcomes = await Promise.all(Array.from({ length: count }, keepOne))
   process.exitCode = outcomes.every((code) => code === 0) ? 0 : 1
 
   /** A second signal stops them at once. */
   function stop (): void {
-    stopping = true
+    stopped.abort()
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM')
   }
 
@@ -28,14 +29,14 @@ export async function superviseWorkers (count: number): Promise<void> {
       const { code, ended, hasListened } = await run(cluster.fork())
       hasServed ||= hasListened
       // What keeps the first one from starting, it has said itself, and would be the same the next time.
-      if (stopping || !hasServed) {
-        if (!stopping) stop()
+      if (isStopping() || !hasServed) {
+        if (!isStopping()) stop()
         return code
       }
       if (Date.now() - begun > BACK_OFF.forgiven) pause = BACK_OFF.least
       process.stderr.write(`local-send: a worker ended (${ended}); another one starts in ${pause} ms\n`)
       await delay(pause)
-      if (stopping) return code
+      if (isStopping()) return code
     }
   }
 }

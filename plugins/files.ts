@@ -36,6 +36,9 @@ declare module 'fastify' {
 /** Plaintext and ciphertext of one chunk. */
 const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
 
+/** Milliseconds between two looks for files whose own time is over, where instances take turns at that. */
+const FILE_SWEEP_INTERVAL = 15_000
+
 /** The files of the sessions. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const { config, sessions, serviceEvents } = app
@@ -82,6 +85,8 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const removed = await files.takeOver()
   if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
   sessions.onSweep(async (now) => {
+    // Looking into every record is work enough for one instance at a time.
+    if (redis !== null && await redis.run((client) => client.set('local-send:file-sweep', process.pid, 'PX', FILE_SWEEP_INTERVAL, 'NX')) !== 'OK') return
     const ended = await files.sweep(now)
     if (ended === 0) return
     serviceEvents.tell({ type: 'files.expired', files: ended })

@@ -28,7 +28,7 @@ export interface SessionsOptions {
 }
 
 /** The sessions, and the one sweeper that ends those which have expired. */
-export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
+export default fp<SessionsOptions>((app, { clock = Date.now }) => {
   const { config, serviceEvents, draining, sessionStore: store, eventHub: hub } = app
   const stretching = new PasswordStretching()
   const sessions = new Sessions({
@@ -92,4 +92,5 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     // Not before: who follows a transfer learns how it ends.
     await eventStreams.stop()
   })
+  return Promise.resolve()
 }, { name: 'sessions', dependencies: ['config', 'service-events', 'session-store'] })

@@ -34,7 +34,7 @@ export class RedisScript {
 
 /** A list that a script returned. */
 export const listOf = (reply: Reply): readonly Reply[] => {
-  if (!Array.isArray(reply)) throw new TypeError('The script returned no list.')
+  if (reply === null || typeof reply === 'number' || Buffer.isBuffer(reply)) throw new TypeError('The script returned no list.')
   return reply
 }
 

@@ -58,9 +58,10 @@ export class RecordChanges {
 
   async #run (id: SessionId): Promise<void> {
     for (let batch = this.#take(id); batch !== undefined; batch = this.#take(id)) {
+      const changes = batch
       const results = new Map<Waiting, Result>()
       try {
-        const found = await this.#write(id, (record) => applyAll(batch ?? [], record, results))
+        const found = await this.#write(id, (record) => applyAll(changes, record, results))
         for (const waiting of batch) waiting.settle(found ? results.get(waiting) : undefined)
       } catch (error) {
         for (const { settle } of batch) settle({ error })

@@ -3,10 +3,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { newFileId, newJoinId, newSessionId } from '../../lib/new-ids.js'
-import type { EventHub, SessionEvent } from '../../lib/sessions/events.js'
+import type { EventSink } from '../../lib/sessions/event-streams.js'
+import type { EventHub, PublishedEvent, SessionEvent } from '../../lib/sessions/events.js'
 
 /** Keeps what it is told. */
-export function recorder () {
+export interface Recorder extends EventSink {
+  readonly heard: readonly PublishedEvent[]
+  readonly starts: ReadonlyArray<{ readonly id: string, readonly lost: boolean }>
+  readonly ends: number
+  types (): Array<SessionEvent['type']>
+  /** Resolves when it has heard so many. */
+  hears (count: number): Promise<void>
+}
+
+export function recorder (): Recorder {
   const heard: Array<{ readonly id: string, readonly event: SessionEvent }> = []
   const starts: Array<{ readonly id: string, readonly lost: boolean }> = []
   let ends = 0
@@ -15,7 +25,6 @@ export function recorder () {
     starts,
     get ends () { return ends },
     types: () => heard.map(({ event }) => event.type),
-    /** Resolves when it has heard so many. */
     async hears (count: number): Promise<void> {
       while (heard.length < count) await delay(1)
     },
