@@ -8,6 +8,8 @@ import { superviseWorkers } from './workers.js'
 
 /** Milliseconds that closing may take behind SHUTDOWN_GRACE, before the process ends all the same. */
 const CLOSE_DELAY = 10_000
+/** Milliseconds in which a process that could not start ends by itself. */
+const EXIT_DELAY = 500
 /** At level trace, @fastify/multipart logs the headers of every upload, and Fastify the bytes of a request that is not HTTP. */
 const REDACTED = ['busboyOptions.headers', 'err.rawPacket']
 const PRETTY = { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } } }
@@ -22,6 +24,8 @@ try {
   const mendable = error instanceof ConfigError || error instanceof FolderInUseError || isListenError(error)
   process.stderr.write(`local-send cannot start: ${mendable ? error.message : String(error instanceof Error ? error.stack : error)}\n`)
   process.exitCode = 1
+  // What was opened before it failed, a connection to Redis for example, must not keep the process.
+  setTimeout(() => { process.exit() }, EXIT_DELAY).unref()
 }
 
 async function serve (config: Config): Promise<void> {
