@@ -18,8 +18,9 @@ const takeRoom = new RedisScript(`
 local total = tonumber(redis.call('HGET', KEYS[1], 'total') or '0')
 local granted = math.min(tonumber(ARGV[2]), tonumber(ARGV[4]) - total)
 if granted < tonumber(ARGV[3]) then return 0 end
-redis.call('HINCRBY', KEYS[1], ARGV[1], granted)
-redis.call('HINCRBY', KEYS[1], 'total', granted)
+local change = string.format('%.0f', granted)
+redis.call('HINCRBY', KEYS[1], ARGV[1], change)
+redis.call('HINCRBY', KEYS[1], 'total', change)
 return granted
 `)
 
@@ -27,8 +28,9 @@ return granted
 const giveRoom = new RedisScript(`
 local has = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
 local given = ARGV[2] == '' and has or math.min(has, tonumber(ARGV[2]))
-if given == has then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HINCRBY', KEYS[1], ARGV[1], -given) end
-return redis.call('HINCRBY', KEYS[1], 'total', -given)
+local change = given == 0 and '0' or string.format('%.0f', -given)
+if given == has then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HINCRBY', KEYS[1], ARGV[1], change) end
+return redis.call('HINCRBY', KEYS[1], 'total', change)
 `)
 
 /**
