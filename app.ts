@@ -17,9 +17,11 @@ import multipartPlugin from './plugins/multipart.js'
 import openapiPlugin from './plugins/openapi.js'
 import operatorPlugin from './plugins/operator.js'
 import rateLimitPlugin from './plugins/rate-limit.js'
+import redisPlugin from './plugins/redis.js'
 import requestBodiesPlugin from './plugins/request-bodies.js'
 import securityHeadersPlugin from './plugins/security-headers.js'
 import serviceEventsPlugin from './plugins/service-events.js'
+import sessionStorePlugin from './plugins/session-store.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
 import webPlugin from './plugins/web.js'
 import webhookPlugin from './plugins/webhook.js'
@@ -83,6 +85,8 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(errorsPlugin)
   await app.register(securityHeadersPlugin)
   await app.register(folderPlugin)
+  await app.register(redisPlugin)
+  await app.register(sessionStorePlugin)
   await app.register(sessionsPlugin, sessions)
   await app.register(filesPlugin, sessions)
   await app.register(authPlugin)

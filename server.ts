@@ -1,23 +1,31 @@
+import cluster from 'node:cluster'
 import { existsSync } from 'node:fs'
-import closeWithGrace from 'close-with-grace'
+import closeWithGrace, { type Signals } from 'close-with-grace'
 import { buildApp } from './app.js'
 import { ConfigError, readConfig, type Config } from './lib/config.js'
 import { FolderInUseError } from './lib/files/folder-lock.js'
+import { superviseWorkers } from './workers.js'
 
 /** Milliseconds that closing may take behind SHUTDOWN_GRACE, before the process ends all the same. */
 const CLOSE_DELAY = 10_000
+/** Milliseconds in which a process that could not start ends by itself. */
+const EXIT_DELAY = 500
 /** At level trace, @fastify/multipart logs the headers of every upload, and Fastify the bytes of a request that is not HTTP. */
 const REDACTED = ['busboyOptions.headers', 'err.rawPacket']
 const PRETTY = { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } } }
 
 try {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  await serve(readConfig(process.env))
+  const config = readConfig(process.env)
+  if (config.WORKERS > 1 && cluster.isPrimary) await superviseWorkers(config.WORKERS)
+  else await serve(config)
 } catch (error) {
   // What the operator can mend is said in one sentence; anything else is a fault of the program and shows where.
   const mendable = error instanceof ConfigError || error instanceof FolderInUseError || isListenError(error)
   process.stderr.write(`local-send cannot start: ${mendable ? error.message : String(error instanceof Error ? error.stack : error)}\n`)
   process.exitCode = 1
+  // What was opened before it failed, a connection to Redis for example, must not keep the process.
+  setTimeout(() => { process.exit() }, EXIT_DELAY).unref()
 }
 
 async function serve (config: Config): Promise<void> {
@@ -28,7 +36,10 @@ async function serve (config: Config): Promise<void> {
     await app.close()
     throw error
   }
-  closeWithGrace({ delay: config.SHUTDOWN_GRACE * 1000 + CLOSE_DELAY, logger: app.log }, async ({ signal, err }) => {
+  // Ctrl-C reaches workers, too; for them the supervisor's signal counts.
+  const skip: Signals[] = cluster.isWorker ? ['SIGINT'] : []
+  if (cluster.isWorker) process.on('SIGINT', () => {})
+  closeWithGrace({ delay: config.SHUTDOWN_GRACE * 1000 + CLOSE_DELAY, logger: app.log, skip }, async ({ signal, err }) => {
     if (err !== undefined) app.log.error({ err }, 'stopping after an error that nobody handled')
     else app.log.info({ signal }, 'stopping; a second signal stops at once')
     await app.close()

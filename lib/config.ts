@@ -7,6 +7,7 @@ import { cleanEnv, EnvMissingError, makeValidator, type CleanedEnv } from 'enval
 import { parseAddressRanges, parseBasePath, parseBucket, parseChoices, parseEndpoint, parseExtensions, parseKeyPrefix, parseMediaTypes, parseOrigins, parsePublicUrl, parseSecret, parseSize, parseToken, parseWebhookSecret, parseWebhookUrl, parseWholeNumber } from './config-values.js'
 import type { Bytes } from './crypto/bytes.js'
 import { MAX_PLAINTEXT } from './crypto/container.js'
+import { parseRedisUrl, type RedisTarget } from './redis/redis-url.js'
 import { REPORTED, type ReportedType } from './reports.js'
 import { findUnsafe } from './unsafe-settings.js'
 
@@ -27,6 +28,7 @@ const publicUrl = makeValidator<string>(parsePublicUrl)
 const basePath = makeValidator<string>(parseBasePath)
 const secret = makeValidator<Bytes>(parseSecret)
 const token = makeValidator<string>(parseToken)
+const redisUrl = makeValidator<RedisTarget>(parseRedisUrl)
 const webhookUrl = makeValidator<string>(parseWebhookUrl)
 const webhookSecret = makeValidator<Bytes>(parseWebhookSecret)
 const reportedTypes = makeValidator<readonly ReportedType[]>((input) => parseChoices(input, REPORTED))
@@ -58,6 +60,7 @@ export const VARIABLES = {
   BASE_PATH: basePath({ default: undefined, desc: 'Path before all of this server\'s own, whether a proxy takes it away or not: /send; that of PUBLIC_URL unless set' }),
   TLS_CERT_FILE: text({ default: undefined, desc: 'Certificate with its chain, PEM, for HTTPS without a proxy; a renewed one is taken without a restart' }),
   TLS_KEY_FILE: text({ default: undefined, desc: 'Private key of that certificate, PEM' }),
+  WORKERS: count({ default: 1, desc: 'Processes that serve, one for each core at best; more than one needs SESSION_STORE=redis' }),
   SHUTDOWN_GRACE: grace({ default: 30, desc: 'Seconds that transfers under way have left when the server is told to stop' }),
 
   MAX_FILE_SIZE: size({ default: 104_857_600, desc: 'Largest file; bytes, or a number with a unit: 500MB, 10GiB' }),
@@ -87,8 +90,10 @@ export const VARIABLES = {
   MAX_JOINERS: count({ default: 20, desc: 'Largest max_joiners that a creator may ask for' }),
   MAX_JOIN_ATTEMPTS: count({ default: 5, desc: 'Failed join attempts until a session is locked' }),
 
-  SESSION_STORE: oneOf('embedded', 'memory')({ default: 'embedded', desc: 'Where sessions are kept: embedded (a database in UPLOAD_FOLDER; needs SESSION_KEY_SECRET to outlive the process) or memory' }),
+  SESSION_STORE: oneOf('embedded', 'memory', 'redis')({ default: 'embedded', desc: 'Where sessions are kept: embedded (a database in UPLOAD_FOLDER; needs SESSION_KEY_SECRET to outlive the process), memory, or redis (for several instances; needs SESSION_KEY_SECRET)' }),
+  REDIS_URL: redisUrl({ default: undefined, desc: 'Where Redis is: redis://, or with TLS rediss://, then user:password@host:port/database; redis+sentinel:// and redis+cluster:// with several hosts' }),
   SESSION_KEY_SECRET: secret({ default: undefined, desc: 'What stored sessions are sealed under: 32 random bytes or more in hex or base64, as from openssl rand -hex 32; sessions end with the process unless set' }),
+  SESSION_KEY_SECRET_PREVIOUS: secret({ default: undefined, desc: 'Another secret that stored sessions may be sealed under, while SESSION_KEY_SECRET is being changed' }),
 
   TRUST_PROXY: addresses({ default: [], desc: 'Addresses or ranges of the reverse proxies whose X-Forwarded-* headers count: 127.0.0.1,10.0.0.0/8; none unless set' }),
   CORS_ORIGIN: origins({ default: [], desc: 'Other origins whose pages may call the API (with a token, never by cookie), comma-separated; none unless set' }),
@@ -142,6 +147,11 @@ export function readConfig (env: Readonly<Record<string, string | undefined>>): 
   if (config.ADMIN_TOKEN !== undefined && config.ADMIN_TOKEN === config.METRICS_TOKEN) throw new ConfigError('METRICS_TOKEN must differ from ADMIN_TOKEN: whoever reads metrics is not to close sessions.')
   if (config.WEBHOOK_URL !== undefined && config.WEBHOOK_SECRET === undefined) throw new ConfigError('WEBHOOK_SECRET must be set where WEBHOOK_URL is: the receiver has to know who posts.')
   if (config.WEBHOOK_URL === undefined && config.WEBHOOK_SECRET !== undefined) throw new ConfigError('WEBHOOK_URL must be set where WEBHOOK_SECRET is.')
+  if (config.SESSION_STORE === 'redis' && config.REDIS_URL === undefined) throw new ConfigError('REDIS_URL must be set where SESSION_STORE is redis.')
+  if (config.SESSION_STORE === 'redis' && config.SESSION_KEY_SECRET === undefined) throw new ConfigError('SESSION_KEY_SECRET must be set where SESSION_STORE is redis, and the same in every instance: all that is kept there is sealed under it.')
+  if (config.WORKERS > 1 && config.SESSION_STORE !== 'redis') throw new ConfigError('WORKERS must be 1 unless SESSION_STORE is redis: each process would have sessions of its own.')
+  if (config.WORKERS > 1 && (config.METRICS_PORT ?? config.METRICS_TOKEN) !== undefined) throw new ConfigError('WORKERS must be 1 where there are metrics: each answer would have the numbers of another process. Start several instances instead, each with a METRICS_PORT.')
+  if (config.SESSION_KEY_SECRET_PREVIOUS !== undefined && config.SESSION_KEY_SECRET === undefined) throw new ConfigError('SESSION_KEY_SECRET must be set where SESSION_KEY_SECRET_PREVIOUS is.')
   if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
   if (config.BLOB_STORE === 's3' && config.S3_BUCKET === undefined) throw new ConfigError('S3_BUCKET must be set where BLOB_STORE is s3.')
   if (config.S3_PART_SIZE < 5 * MIB || config.S3_PART_SIZE > GIB) throw new ConfigError('S3_PART_SIZE must be from 5MiB to 1GiB: object storage takes no smaller part.')

@@ -77,6 +77,7 @@ export const ERRORS = {
   SERVER_DRAINING: { status: 503, message: 'The server takes no new sessions at present, because its operator wants to stop it. Try again in a few minutes.' },
   SERVER_STOPPING: { status: 503, message: 'The server is stopping. Try again in a moment.' },
   STORAGE_UNAVAILABLE: { status: 503, message: 'The storage for files does not answer at present. Try again after the time that Retry-After says; an upload that can be resumed goes on from its offset.' },
+  STORE_UNAVAILABLE: { status: 503, message: 'The server cannot reach what it keeps its sessions in. Try again after the time that Retry-After says.' },
   STORAGE_FULL: { status: 507, message: 'The server has no room for this file at present. Try again later, or ask its operator.' },
 
   // What the cryptographic modules refuse; the service turns those that a caller may see into one of the above

@@ -4,24 +4,27 @@ import { ConfigError } from '../lib/config.js'
 import { CHUNK_LOG2 } from '../lib/crypto/container.js'
 import { Archives } from '../lib/files/archive.js'
 import { ArrivingFiles } from '../lib/files/arriving-files.js'
-import type { BlobStore } from '../lib/files/blob-store.js'
+import { newFence, type BlobStore } from '../lib/files/blob-store.js'
 import { DiskStore } from '../lib/files/disk-store.js'
 import { Downloads } from '../lib/files/downloads.js'
 import { Files } from '../lib/files/files.js'
 import { MemoryBudget } from '../lib/files/memory-budget.js'
 import { ResumableUploads } from '../lib/files/resumable-uploads.js'
 import { S3Store } from '../lib/files/s3-store.js'
-import { StorageQuota } from '../lib/files/storage-quota.js'
+import { SharedQuota } from '../lib/files/shared-quota.js'
+import { SharedTurns } from '../lib/files/shared-turns.js'
+import { StorageQuota, type Quota } from '../lib/files/storage-quota.js'
 import { Turns } from '../lib/files/turns.js'
 import { UploadActivity } from '../lib/files/upload-activity.js'
 import { WholeUploads } from '../lib/files/whole-uploads.js'
 import { FileRecords } from '../lib/sessions/file-records.js'
+import type { SessionId } from '../lib/ids.js'
 import type { SessionsOptions } from './sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly blobs: BlobStore
-    readonly storageQuota: StorageQuota
+    readonly storageQuota: Quota
     readonly memoryBudget: MemoryBudget
     readonly files: Files
     readonly downloads: Downloads
@@ -37,8 +40,10 @@ declare module 'fastify' {
 const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
 /** Milliseconds after which a file that no session claims is nobody's: whoever uploads it has told its session by then, or has gone. */
 const UNCLAIMED_AGE = 86_400_000
-/** Milliseconds between two looks for such files where several processes share the storage. */
+/** Milliseconds between two looks for such files, where more than a process that was killed can leave them. */
 const LOOK_INTERVAL = 3_600_000
+/** Milliseconds between two looks for files whose own time is over, where instances take turns at that. */
+const FILE_SWEEP_INTERVAL = 15_000
 
 /** The files of the sessions. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
@@ -53,18 +58,23 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const records = new FileRecords(sessions)
   const activity = new UploadActivity()
   const arrivingFiles = new ArrivingFiles(sessions.events)
-  const turns = new Turns()
-  const quota = new StorageQuota({
+  const { redis } = app
+  const isShared = redis !== null
+  const limits = {
     maxFileSize: config.MAX_FILE_SIZE,
     maxSessionSize: config.MAX_SESSION_SIZE,
     maxStorage: config.MAX_STORAGE,
     minFreeSpace: config.MIN_FREE_SPACE
-  }, () => blobs.freeSpace())
+  }
+  const freeSpace = (): Promise<number> => blobs.freeSpace()
+  const quota: Quota = redis === null ? new StorageQuota(limits, freeSpace) : new SharedQuota(limits, freeSpace, redis, (error) => { app.log.error(error, 'counting what is stored failed') })
+  const turns = redis === null ? new Turns() : await SharedTurns.open(redis)
+  if (turns instanceof SharedTurns) app.addHook('onClose', () => { turns.close() })
   const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES)
   const types = { allowedTypes: config.ALLOWED_TYPES, allowedExtensions: config.ALLOWED_EXTENSIONS }
 
-  const files = new Files({ sessions, records, blobs, quota, turns, activity })
-  const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock }
+  const files = new Files({ sessions, records, blobs, quota, turns, activity, isShared })
+  const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock, isShared, newFence: isShared ? newFence : () => undefined }
   app.decorate('blobs', blobs)
   app.decorate('storageQuota', quota)
   app.decorate('memoryBudget', budget)
@@ -74,30 +84,33 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('wholeUploads', new WholeUploads({ ...shared, arrivingFiles }))
   app.decorate('resumableUploads', new ResumableUploads({ ...shared, turns }))
   const onError = (error: unknown): void => { app.log.error(error, 'cleaning up after a download failed') }
-  app.decorate('downloads', new Downloads({ ...shared, patience: config.IDLE_TIMEOUT * 1000, onError }))
+  const watch = (sessionId: SessionId, onChange: () => void): Promise<() => void> => app.eventHub.subscribe(sessionId, undefined, { onStart: onChange, onEvent: onChange })
+  app.decorate('downloads', new Downloads({ ...shared, ...(isShared && { watch }), patience: config.IDLE_TIMEOUT * 1000, onError }))
   app.decorate('archives', new Archives({ ...shared, onError }))
 
+  await files.takeOver()
   const reclaim = async (before: number): Promise<void> => {
     const removed = await files.reclaim(before)
     if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
   }
-  await files.takeOver()
-  // Others may be writing what their sessions do not know yet, unless nobody else can know these sessions.
-  const alone = ['embedded', 'memory'].includes(config.SESSION_STORE)
-  await reclaim(alone ? Number.POSITIVE_INFINITY : clock() - UNCLAIMED_AGE)
-  if (config.BLOB_STORE === 's3') {
+  // A bucket does not tell what others are writing from what was left there, but by its age.
+  const isBucket = config.BLOB_STORE === 's3'
+  await reclaim(isBucket && isShared ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY)
+  if (isBucket || isShared) {
     const onError = (error: unknown): void => { app.log.error(error, 'looking for files that no session claims failed; it will be tried again') }
-    const timer = setInterval(() => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }, LOOK_INTERVAL)
+    const timer = setInterval(() => { reclaim(isBucket ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY).catch(onError) }, LOOK_INTERVAL)
     timer.unref()
     app.addHook('onClose', () => { clearInterval(timer) })
   }
   sessions.onSweep(async (now) => {
+    // Looking into every record is work enough for one instance at a time.
+    if (redis !== null && await redis.run((client) => client.set('local-send:file-sweep', process.pid, 'PX', FILE_SWEEP_INTERVAL, 'NX')) !== 'OK') return
     const ended = await files.sweep(now)
     if (ended === 0) return
     serviceEvents.tell({ type: 'files.expired', files: ended })
     app.log.info({ ended }, 'files expired')
   })
-}, { name: 'files', dependencies: ['config', 'folder', 'sessions'] })
+}, { name: 'files', dependencies: ['config', 'folder', 'redis', 'sessions'] })
 
 async function openBlobs ({ config, folder, serviceEvents }: FastifyInstance): Promise<BlobStore> {
   const onFailure = (): void => { serviceEvents.tell({ type: 'store.failed', store: 'files' }) }

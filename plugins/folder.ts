@@ -12,14 +12,14 @@ const NONE: LockedFolder = {
   release: () => Promise.resolve()
 }
 
-/** The folder that this process alone uses, for the files and the session records: taken before them, given up after them. There is none where neither lies in it. */
+/** The folder for the files and the session records, which this process alone uses, or with the instances that share its sessions: taken before them, given up after them. There is none where neither lies in it. */
 export default fp(async (app) => {
   const { BLOB_STORE: blobs, SESSION_STORE: records } = app.config
   if (blobs !== 'disk' && records !== 'embedded') {
     app.decorate('folder', NONE)
     return
   }
-  const folder = await lockFolder(app.config.UPLOAD_FOLDER)
+  const folder = await lockFolder(app.config.UPLOAD_FOLDER, records === 'redis')
   app.decorate('folder', folder)
   app.addHook('onClose', () => folder.release())
 }, { name: 'folder', dependencies: ['config'] })

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import { LocalSendError } from '../lib/errors.js'
 import { areaOf } from './operator.js'
+import { sharedCounts } from './shared-counts.js'
 
 /** How tightly a route is limited for callers without a token; `false`: not at all (health checks). */
 export type LimitClass = 'create' | 'join' | false
@@ -25,7 +26,7 @@ export default fp(async (app) => {
   app.addHook('onRoute', (route: RouteOptions) => {
     const limit = route.config?.limit
     if (limit === undefined) return
-    route.config = { ...route.config, rateLimit: limit === false ? false : { max: strangerMax[limit], keyGenerator: byAddress } }
+    route.config = { ...route.config, rateLimit: limit === false ? false : { max: strangerMax[limit], keyGenerator: (request: FastifyRequest) => `${limit} ${byAddress(request)}` } }
   })
 
   await app.register(rateLimit, {
@@ -42,8 +43,9 @@ export default fp(async (app) => {
       return request.isOperator ? 'operator' : `operator's ${byAddress(request)}`
     },
     cache: 50_000,
+    ...(app.redis !== null && { store: sharedCounts(app.redis) }),
     errorResponseBuilder: (_request, { ttl }) => new LocalSendError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
   })
-}, { name: 'rate-limit', dependencies: ['config', 'auth', 'operator'] })
+}, { name: 'rate-limit', dependencies: ['config', 'redis', 'auth', 'operator'] })
 
 const byAddress = (request: FastifyRequest): string => `address ${normalizeIP(request.ip)}`

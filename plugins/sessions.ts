@@ -1,17 +1,11 @@
-import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { AttemptWatch } from '../lib/sessions/attempt-watch.js'
-import { EmbeddedStore } from '../lib/sessions/embedded-store.js'
 import { EventStreams } from '../lib/sessions/event-streams.js'
 import { Joins } from '../lib/sessions/joins.js'
-import { MemoryEventHub } from '../lib/sessions/memory-event-hub.js'
-import { MemoryStore } from '../lib/sessions/memory-store.js'
 import { PasswordStretching } from '../lib/sessions/password-stretching.js'
 import { Relay } from '../lib/sessions/relay.js'
 import { SessionEvents } from '../lib/sessions/session-events.js'
 import { Sessions } from '../lib/sessions/sessions.js'
-import type { SessionStore } from '../lib/sessions/store.js'
 import { Transfers } from '../lib/sessions/transfers.js'
 
 declare module 'fastify' {
@@ -34,12 +28,9 @@ export interface SessionsOptions {
 }
 
 /** The sessions, and the one sweeper that ends those which have expired. */
-export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
-  const { config, serviceEvents, draining } = app
-  const store = await openStore(app)
-  app.addHook('onClose', () => store.close())
+export default fp<SessionsOptions>((app, { clock = Date.now }) => {
+  const { config, serviceEvents, draining, sessionStore: store, eventHub: hub } = app
   const stretching = new PasswordStretching()
-  const hub = new MemoryEventHub()
   const sessions = new Sessions({
     store,
     stretching,
@@ -60,6 +51,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
       maxAge: config.MAX_SESSION_AGE * SECOND
     }
   })
+  app.onEndElsewhere((id, participant) => { sessions.transfers.abort(id, participant) })
   const eventStreams = new EventStreams(sessions, hub)
   app.decorate('sessions', sessions)
   app.decorate('eventStreams', eventStreams)
@@ -100,17 +92,5 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     // Not before: who follows a transfer learns how it ends.
     await eventStreams.stop()
   })
-}, { name: 'sessions', dependencies: ['config', 'service-events', 'folder'] })
-
-async function openStore ({ config, folder, log, serviceEvents }: FastifyInstance): Promise<SessionStore> {
-  if (config.SESSION_STORE === 'memory') return new MemoryStore()
-  const store = await EmbeddedStore.open({
-    folder: join(folder.path, 'sessions'),
-    secret: config.SESSION_KEY_SECRET,
-    onError: (error) => { log.error(error, 'writing a session record failed') },
-    onFailedWrite: () => { serviceEvents.tell({ type: 'store.failed', store: 'records' }) }
-  })
-  if (config.SESSION_KEY_SECRET === undefined) log.info('sessions end with this process: SESSION_KEY_SECRET is not set')
-  if (store.unreadable > 0) log.warn({ removed: store.unreadable }, 'removed session records that cannot be read')
-  return store
-}
+  return Promise.resolve()
+}, { name: 'sessions', dependencies: ['config', 'service-events', 'session-store'] })

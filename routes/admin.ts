@@ -28,7 +28,7 @@ const admin: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { vers
   }, async ({ query: { limit = 100, cursor, status } }) => {
     const { page, next } = await pageOfSessions(sessions.all(), { limit, after: cursor, status })
     return {
-      sessions: page.map((session) => presentAdminSession(session, storageQuota.of(session.id), transfers.active({ sessionId: session.id }))),
+      sessions: page.map((session) => presentAdminSession(session, storageQuota.of(session), transfers.active({ sessionId: session.id }))),
       next_cursor: next
     }
   })

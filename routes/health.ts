@@ -28,9 +28,10 @@ const health: FastifyPluginAsyncTypebox<{ version: string }> = async (app, { ver
 
   app.get('/health/ready', {
     config,
-    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions and its storage can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING', 'STORAGE_UNAVAILABLE') } }
+    schema: { tags: ['health'], operationId: 'ready', summary: 'The server takes new sessions, and what it keeps them and their files in can be used', response: { 200: Alive, ...unlimitedErrorAnswers('SERVER_DRAINING', 'STORAGE_UNAVAILABLE', 'STORE_UNAVAILABLE') } }
   }, async () => {
     app.draining.check()
+    await app.redis?.ping()
     await app.blobs.check()
     return { status: 'ok' as const }
   })

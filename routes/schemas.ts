@@ -236,7 +236,7 @@ export const sharedSchemas: readonly TSchema[] = [ErrorAnswer]
 
 /** The error answers of a call: its own codes, by status, beside those that any call can give. */
 export const errorAnswers = (...own: ErrorCode[]): Record<string, TSchema> =>
-  describeErrors([...own, 'TOO_MANY_REQUESTS', 'SERVER_STOPPING', 'INTERNAL'])
+  describeErrors([...own, 'TOO_MANY_REQUESTS', 'SERVER_STOPPING', 'STORE_UNAVAILABLE', 'INTERNAL'])
 
 /** Those of a call without limits. */
 export const unlimitedErrorAnswers = (...own: ErrorCode[]): Record<string, TSchema> => describeErrors([...own, 'SERVER_STOPPING', 'INTERNAL'])

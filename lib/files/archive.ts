@@ -49,7 +49,7 @@ export class Archives {
     const { id: sessionId, files } = session
     const { contentKey } = secretsOf(session)
     async function * read (file: StoredFile): AsyncGenerator<Bytes, void> {
-      yield * readParts({ blobs, sessionId, fileId: file.id, contentKey, lane }, file.parts, { start: 0, end: file.size })
+      yield * readParts({ blobs, sessionId, fileId: file.id, fences: file.fences, contentKey, lane }, file.parts, { start: 0, end: file.size })
       onSent(file)
     }
     const names = distinctNames(files.map(({ id, name }) => name ?? id))

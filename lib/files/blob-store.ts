@@ -1,12 +1,24 @@
-import type { Bytes } from '../crypto/bytes.js'
+import { randomBytes, toHex, type Bytes } from '../crypto/bytes.js'
 import type { FileId, SessionId } from '../ids.js'
+import type { FileEntry } from '../sessions/session.js'
 
 /** Names one container: part `part` of a file. */
 export interface BlobKey {
   readonly sessionId: SessionId
   readonly fileId: FileId
   readonly part: number
+  /** Where several processes write: tells the blobs of two writers of one part apart, so that neither can write over the other's. */
+  readonly fence?: string
 }
+
+/** The key of a part that a record knows. */
+export const keyOfPart = (sessionId: SessionId, { id: fileId, fences }: Pick<FileEntry, 'id' | 'fences'>, part: number): BlobKey =>
+  fencedKey({ sessionId, fileId, part }, fences?.[part])
+
+export const fencedKey = (key: BlobKey, fence: string | undefined): BlobKey => fence === undefined ? key : { ...key, fence }
+
+/** Makes fences. */
+export const newFence = (): string => toHex(randomBytes(8))
 
 /**
  * Where containers lie: opaque bytes under a key. It never sees a key of the cryptographic kind, nor a plaintext. Every

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import { isFileId, isSessionId, type SessionId } from '../ids.js'
-import type { BlobKey, BlobReader, BlobStore, BlobWriter } from './blob-store.js'
+import { fencedKey, type BlobKey, type BlobReader, type BlobStore, type BlobWriter } from './blob-store.js'
 
-const BLOB_NAME = /^([0-9a-f]{8})-([0-9a-f]{32})-(0|[1-9]\d{0,9})\.lsf$/
+const BLOB_NAME = /^([0-9a-f]{8})-([0-9a-f]{32})-(0|[1-9]\d{0,9})(?:-([0-9a-f]{16}))?\.lsf$/
 
 /** The one function that names files on disk: ids that passed their pattern, and a number. */
-const blobName = ({ sessionId, fileId, part }: BlobKey): string => `${sessionId}-${fileId}-${part}.lsf`
+const blobName = ({ sessionId, fileId, part, fence }: BlobKey): string => `${sessionId}-${fileId}-${part}${fence === undefined ? '' : `-${fence}`}.lsf`
 
 /** Containers as files in one folder, beside what else lies there. */
 export class DiskStore implements BlobStore {
@@ -92,10 +92,10 @@ export class DiskStore implements BlobStore {
   async inventory (): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>> {
     const blobs = new Map<SessionId, BlobKey[]>()
     for (const name of await readdir(this.#folder)) {
-      const [, sessionId, fileId, part] = BLOB_NAME.exec(name) ?? []
+      const [, sessionId, fileId, part, fence] = BLOB_NAME.exec(name) ?? []
       if (!isSessionId(sessionId) || !isFileId(fileId)) continue
       const keys = blobs.get(sessionId) ?? []
-      keys.push({ sessionId, fileId, part: Number(part) })
+      keys.push(fencedKey({ sessionId, fileId, part: Number(part) }, fence))
       blobs.set(sessionId, keys)
     }
     return blobs

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Bytes } from '../crypto/bytes.js'
-import type { FileId } from '../ids.js'
+import type { FileId, SessionId } from '../ids.js'
 import type { FileRecords } from '../sessions/file-records.js'
 import { isUpload } from '../sessions/session-files.js'
 import { contentKeyOf, type OpenUpload, type StoredFile } from '../sessions/session.js'
@@ -19,6 +19,8 @@ interface Dependencies extends OutgoingDependencies {
   readonly activity: UploadActivity
   /** Milliseconds for which an upload that is read along may stand still. */
   readonly patience: number
+  /** Where other processes write: calls back when something changes in a session. Gives what ends that. */
+  readonly watch?: ((sessionId: SessionId, onChange: () => void) => Promise<() => void>) | undefined
 }
 
 /** What of a file is asked for; `end` is `null` while nobody knows how long the file will be. */
@@ -73,7 +75,7 @@ export class Downloads {
       const sent = new Set<StoredFile>()
       async function * inOrder (lane: Lane): AsyncGenerator<Bytes, void> {
         for (const file of wanted) {
-          yield * readParts({ blobs, sessionId: session.id, fileId: file.id, contentKey: contentKeyOf(session), lane }, file.parts, { start: 0, end: file.size })
+          yield * readParts({ blobs, sessionId: session.id, fileId: file.id, fences: file.fences, contentKey: contentKeyOf(session), lane }, file.parts, { start: 0, end: file.size })
           sent.add(file)
         }
       }
@@ -85,9 +87,9 @@ export class Downloads {
   }
 
   #open ({ session, id }: Participant, entry: StoredFile | OpenUpload, { start, end }: Wanted, lane: Lane, signal: AbortSignal): AsyncGenerator<Bytes, void> {
-    const { blobs, sessions, activity, patience } = this.#use
-    const source = { blobs, sessionId: session.id, fileId: entry.id, contentKey: contentKeyOf(session), lane }
+    const { blobs, sessions, activity, patience, watch } = this.#use
+    const source = { blobs, sessionId: session.id, fileId: entry.id, fences: entry.fences, contentKey: contentKeyOf(session), lane }
     if (!isUpload(entry)) return readParts(source, entry.parts, { start, end: end ?? entry.size })
-    return followUpload({ source, activity, look: () => sessions.stillIn(session.id, id), patience, signal }, { start, end })
+    return followUpload({ source, activity, look: () => sessions.stillIn(session.id, id), patience, signal, watch: watch && (() => watch(session.id, () => { activity.wake(entry.id) })) }, { start, end })
   }
 }

@@ -5,9 +5,9 @@ import type { FileRecords } from '../sessions/file-records.js'
 import { endedFiles, findEntry, isUpload, offsetOf } from '../sessions/session-files.js'
 import type { Caller, Sessions } from '../sessions/sessions.js'
 import type { NewFile, OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
-import type { BlobKey, BlobStore } from './blob-store.js'
-import type { StorageQuota } from './storage-quota.js'
-import type { Turns } from './turns.js'
+import { keyOfPart, type BlobKey, type BlobStore } from './blob-store.js'
+import type { Quota } from './storage-quota.js'
+import type { UploadTurns } from './turns.js'
 import type { UploadActivity } from './upload-activity.js'
 
 /** Blobs that are removed at the same time. */
@@ -20,9 +20,11 @@ interface Dependencies {
   readonly sessions: Sessions
   readonly records: FileRecords
   readonly blobs: BlobStore
-  readonly quota: StorageQuota
-  readonly turns: Turns
+  readonly quota: Quota
+  readonly turns: UploadTurns
   readonly activity: UploadActivity
+  /** Whether other processes work on the same sessions and files. */
+  readonly isShared: boolean
 }
 
 /** What there is of files in the sessions and on the disk, and how it goes away again. */
@@ -30,18 +32,23 @@ export class Files {
   readonly #sessions: Sessions
   readonly #records: FileRecords
   readonly #blobs: BlobStore
-  readonly #quota: StorageQuota
-  readonly #turns: Turns
+  readonly #quota: Quota
+  readonly #turns: UploadTurns
   readonly #activity: UploadActivity
+  readonly #isShared: boolean
 
-  constructor ({ sessions, records, blobs, quota, turns, activity }: Dependencies) {
+  constructor ({ sessions, records, blobs, quota, turns, activity, isShared }: Dependencies) {
     this.#sessions = sessions
     this.#records = records
     this.#blobs = blobs
     this.#quota = quota
     this.#turns = turns
     this.#activity = activity
-    sessions.onEnd((session) => this.discard(session.id, [...session.files, ...session.uploads]))
+    this.#isShared = isShared
+    sessions.onEnd(async (session) => {
+      await this.discard(session.id, [...session.files, ...session.uploads])
+      quota.end(session.id)
+    })
   }
 
   /** @throws LocalSendError FILE_NOT_FOUND */
@@ -116,6 +123,8 @@ export class Files {
     let removed = 0
     for (const [sessionId, keys] of await this.#blobs.inventory(before)) {
       const session = await this.#sessions.find(sessionId)
+      // Where others write, only those of sessions that have ended are certain to be nobody's.
+      if (this.#isShared && session !== undefined) continue
       const unclaimed = keys.filter((key) => {
         const entry = session && findEntry(session, key.fileId)
         // The part behind the last one of an upload is the one that a crash left open.
@@ -135,10 +144,11 @@ export class Files {
   /** Removes the blobs of files that no record holds any more; one that cannot be removed keeps its room and does not keep the others. */
   async discard (sessionId: SessionId, files: ReadonlyArray<NewFile | OpenUpload>): Promise<void> {
     const failures: unknown[] = []
-    for (const { id, parts } of files) {
+    for (const file of files) {
+      const { id, parts } = file
       try {
         // One more than there are: an upload may have a part that was never finished.
-        await this.#removeAll(Array.from({ length: parts.length + 1 }, (_, part) => ({ sessionId, fileId: id, part })))
+        await this.#removeAll(Array.from({ length: parts.length + 1 }, (_, part) => keyOfPart(sessionId, file, part)))
         this.#quota.release(sessionId, offsetOf({ parts }))
       } catch (error) {
         failures.push(error)

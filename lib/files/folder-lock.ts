@@ -5,7 +5,7 @@ import { tryLock, unlock } from 'fs-native-extensions'
 /** Our own folder inside UPLOAD_FOLDER: nothing else there is ever touched. */
 const SUBFOLDER = 'local-send'
 
-/** A folder that no other process of this server works in. */
+/** A folder that no other server works in, unless both share it. */
 export interface LockedFolder {
   readonly path: string
   release (): Promise<void>
@@ -20,13 +20,14 @@ export class FolderInUseError extends Error {
  * Takes our folder for this process, by a lock of the operating system that ends with the process however it ends. Creates it
  * where necessary.
  * @param uploadFolder - UPLOAD_FOLDER
+ * @param shared - whether others may work in it that share it, too
  * @throws FolderInUseError if another process has it
  */
-export async function lockFolder (uploadFolder: string): Promise<LockedFolder> {
+export async function lockFolder (uploadFolder: string, shared = false): Promise<LockedFolder> {
   const path = join(uploadFolder, SUBFOLDER)
   await mkdir(path, { recursive: true, mode: 0o700 })
   const handle = await open(join(path, 'lock'), 'a+', 0o600)
-  if (!tryLock(handle.fd)) {
+  if (!tryLock(handle.fd, 0, 0, { shared })) {
     await handle.close()
     throw new FolderInUseError(`UPLOAD_FOLDER: another server is using ${path}. Stop it, or give this one a folder of its own.`)
   }

@@ -19,6 +19,8 @@ interface Following {
   /** Milliseconds for which the sender may send nothing. */
   readonly patience: number
   readonly signal: AbortSignal
+  /** Where another process may be writing: wakes the activity when that one tells of it. Gives what ends that. */
+  readonly watch?: (() => Promise<() => void>) | undefined
 }
 
 /**
@@ -28,7 +30,16 @@ interface Following {
  * @param range - `end` is `null` while the length of the file is not known
  * @throws LocalSendError UPLOAD_STALLED, also where bytes that were read ahead did not stay; FILE_NOT_FOUND if the upload was given up; CONTAINER_DAMAGED
  */
-export async function * followUpload ({ source, activity, look, patience, signal }: Following, range: { start: number, end: number | null }): AsyncGenerator<Bytes, void> {
+export async function * followUpload (following: Following, range: { start: number, end: number | null }): AsyncGenerator<Bytes, void> {
+  const unwatch = await following.watch?.()
+  try {
+    yield * follow(following, range)
+  } finally {
+    unwatch?.()
+  }
+}
+
+async function * follow ({ source, activity, look, patience, signal }: Following, range: { start: number, end: number | null }): AsyncGenerator<Bytes, void> {
   const { fileId } = source
   const end = range.end ?? Number.POSITIVE_INFINITY
   let discards = 0
@@ -47,7 +58,7 @@ export async function * followUpload ({ source, activity, look, patience, signal
     discards = activity.discards(fileId)
     if (at < stored || (stored === 0 && !isUpload(entry))) {
       const until = Math.min(stored, end)
-      yield * readParts(source, entry.parts, { start: at, end: until })
+      yield * readParts({ ...source, fences: entry.fences }, entry.parts, { start: at, end: until })
       at = until
     }
     if (at >= stored) ahead = at > stored
@@ -56,7 +67,7 @@ export async function * followUpload ({ source, activity, look, patience, signal
     const until = open?.part === entry.parts.length ? Math.min(stored + open.bytes, end) : stored
     if (at >= stored && at < until) {
       ahead = true
-      yield * readPart(source, entry.parts.length, null, { start: at - stored, end: until - stored })
+      yield * readPart({ ...source, fences: open?.fence === undefined ? undefined : [...entry.fences ?? [], open.fence] }, entry.parts.length, null, { start: at - stored, end: until - stored })
       at = until
     } else if (at < end) {
       if (until > seen.bytes) seen = { bytes: until, at: performance.now() }

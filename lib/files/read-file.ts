@@ -1,6 +1,6 @@
 import type { Bytes } from '../crypto/bytes.js'
 import type { FileId, SessionId } from '../ids.js'
-import type { BlobReader, BlobStore } from './blob-store.js'
+import { fencedKey, type BlobReader, type BlobStore } from './blob-store.js'
 import { discard } from './discard.js'
 import { inLane } from './in-lane.js'
 import type { Lane } from './memory-budget.js'
@@ -12,6 +12,7 @@ export interface FileSource {
   readonly blobs: BlobStore
   readonly sessionId: SessionId
   readonly fileId: FileId
+  readonly fences?: readonly string[] | undefined
   /** `null`: what is stored is handed out as it is. */
   readonly contentKey: Bytes | null
   readonly lane: Lane
@@ -22,8 +23,8 @@ export interface FileSource {
  * @param size - bytes of the part, of plaintext where it is sealed here; `null` while it still grows
  * @throws LocalSendError CONTAINER_DAMAGED
  */
-export async function * readPart ({ blobs, sessionId, fileId, contentKey, lane }: FileSource, part: number, size: number | null, range: ByteRange): AsyncGenerator<Bytes, void> {
-  const blob = await blobs.open({ sessionId, fileId, part })
+export async function * readPart ({ blobs, sessionId, fileId, fences, contentKey, lane }: FileSource, part: number, size: number | null, range: ByteRange): AsyncGenerator<Bytes, void> {
+  const blob = await blobs.open(fencedKey({ sessionId, fileId, part }, fences?.[part]))
   try {
     if (contentKey === null) yield * copyOut(blob, lane, range)
     else yield * openDownload({ blob, size, lane, expected: { contentKey, fileId, part, writers: 'S' } }, range)

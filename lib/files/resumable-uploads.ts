@@ -9,7 +9,7 @@ import type { Files, Participant } from './files.js'
 import { safeFileName } from './names.js'
 import { recoverPart, sizeOfPart } from './recover-part.js'
 import { sealedDescription, type Sealed } from './sealed-files.js'
-import type { Turns } from './turns.js'
+import type { UploadTurns } from './turns.js'
 import { UploadWriter, type Piece, type Progress, type UploadWriterDependencies } from './upload-writer.js'
 
 /** What a sender says of a file of which nothing has come yet. */
@@ -29,7 +29,9 @@ export interface UploadRequest {
 
 interface Dependencies extends UploadWriterDependencies {
   readonly files: Files
-  readonly turns: Turns
+  readonly turns: UploadTurns
+  /** Whether other processes write, too. */
+  readonly isShared: boolean
   readonly clock: () => number
 }
 
@@ -58,7 +60,7 @@ export class ResumableUploads {
     const name = sealed === undefined ? safeFileName(request.filename) : null
     if (name !== null) checkExtension(name, types)
     refuseLength(session, request.length)
-    await quota.check(session.id, request.length ?? 0)
+    await quota.check(session, request.length ?? 0)
     const { declaredType, length, expectedSha256, limits, uploadMetadata } = request
     const now = clock()
     const id = sealed?.fileId ?? newFileId()
@@ -138,10 +140,12 @@ export class ResumableUploads {
 
   /** The upload as its record has it now, after what a crash may have left of it was put in order. */
   async #current (participant: Participant, id: FileId): Promise<StoredFile | OpenUpload> {
-    const { sessions, files, activity } = this.#use
+    const { sessions, files, records, activity, isShared } = this.#use
     const session = await sessions.stillIn(participant.session.id, participant.id)
     const entry = files.find(session, id)
     if (entry.uploaderId !== participant.id) throw new LocalSendError('NOT_YOUR_UPLOAD')
+    // Where others write, a part that was left open lies under the fence of whoever left it, and is begun anew.
+    if (isShared && isUpload(entry)) return await records.takeTurn(session.id, id)
     if (!isUpload(entry) || activity.isSound(id)) return entry
     const recovered = await this.#recover(session, entry)
     activity.markSound(id)
@@ -160,7 +164,7 @@ export class ResumableUploads {
       : await recoverPart(blobs, key, { contentKey: session.secrets.contentKey, fileId: upload.id, writers: 'S' })
     if (size === 0) return upload
     quota.restore(session.id, size)
-    await records.append(session.id, upload.id, size)
+    await records.append(session.id, upload.id, size, upload)
     const recovered = { ...upload, parts: [...upload.parts, size] }
     if (offsetOf(recovered) !== upload.length) return recovered
     const lane = await budget.admit(new AbortController().signal)
@@ -175,7 +179,7 @@ export class ResumableUploads {
     if (length === undefined || length === upload.length) return upload
     if (upload.length !== null || length < offsetOf(upload)) throw new LocalSendError('INVALID_REQUEST', { detail: 'The length of this upload is fixed already, or less than what has arrived.' })
     refuseLength(session, length)
-    await this.#use.records.setLength(session.id, upload.id, length)
+    await this.#use.records.setLength(session.id, upload.id, length, upload)
     return { ...upload, length }
   }
 }

@@ -1,7 +1,7 @@
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import { isFileId, isSessionId, type SessionId } from '../ids.js'
-import type { BlobKey, BlobReader, BlobStore, BlobWriter } from './blob-store.js'
+import { fencedKey, type BlobKey, type BlobReader, type BlobStore, type BlobWriter } from './blob-store.js'
 import { MemoryBudget } from './memory-budget.js'
 import { S3Bucket, type BucketSettings } from './s3-bucket.js'
 import { S3Reader } from './s3-reader.js'
@@ -16,10 +16,10 @@ const CHECKED_FOR = 5000
 /** Bytes that are copied at once where the end of a blob is replaced. */
 const COPIED = 2 ** 20
 
-const OBJECT_NAME = /^([0-9a-f]{8})\/([0-9a-f]{32})\/(0|[1-9]\d{0,9})\.lsf$/
+const OBJECT_NAME = /^([0-9a-f]{8})\/([0-9a-f]{32})\/(0|[1-9]\d{0,9})(?:-([0-9a-f]{16}))?\.lsf$/
 
-/** The one function that names objects: ids that passed their pattern, and a number. */
-const objectName = ({ sessionId, fileId, part }: BlobKey): string => `${sessionId}/${fileId}/${part}.lsf`
+/** The one function that names objects: ids that passed their pattern, a number, and a fence. */
+const objectName = ({ sessionId, fileId, part, fence }: BlobKey): string => `${sessionId}/${fileId}/${part}${fence === undefined ? '' : `-${fence}`}.lsf`
 
 export interface S3StoreOptions extends BucketSettings {
   /** Bytes of a part of a multipart upload. */
@@ -122,10 +122,10 @@ export class S3Store implements BlobStore {
     }
     const blobs = new Map<SessionId, BlobKey[]>()
     for await (const { name, at } of this.#bucket.objects()) {
-      const [, sessionId, fileId, part] = OBJECT_NAME.exec(name) ?? []
+      const [, sessionId, fileId, part, fence] = OBJECT_NAME.exec(name) ?? []
       if (at >= before || !isSessionId(sessionId) || !isFileId(fileId)) continue
       const keys = blobs.get(sessionId) ?? []
-      keys.push({ sessionId, fileId, part: Number(part) })
+      keys.push(fencedKey({ sessionId, fileId, part: Number(part) }, fence))
       blobs.set(sessionId, keys)
     }
     return blobs

@@ -1,5 +1,6 @@
 import { LocalSendError } from '../errors.js'
 import type { SessionId } from '../ids.js'
+import type { SessionRecord } from '../sessions/session.js'
 
 /** Bytes that an upload writes between two looks at the disk. */
 const STEP = 16 * 2 ** 20
@@ -11,12 +12,37 @@ export interface QuotaLimits {
   readonly minFreeSpace: number
 }
 
+/** What uploads reserve room with, and what is removed gives it back to. */
+export interface Quota {
+  /**
+   * Refuses an upload that cannot succeed, before a byte of it is read.
+   * @param expected - bytes that will certainly come; 0 if unknown
+   * @throws LocalSendError SESSION_SIZE_EXCEEDED, STORAGE_FULL
+   */
+  check (session: SessionRecord, expected: number): Promise<void>
+  /**
+   * Begins the count of one file, or of one more part of it.
+   * @param before - bytes that its other parts have
+   */
+  file (session: SessionRecord, before?: number): FileReservation
+  /** Counts what is stored already: that of a session which has survived a restart. */
+  restore (sessionId: SessionId, bytes: number): void
+  /** Gives back what a removed file, or a file that did not come to be, had reserved. */
+  release (sessionId: SessionId, bytes: number): void
+  /** Gives back whatever a session still has that has ended. */
+  end (sessionId: SessionId): void
+  /** Bytes stored and reserved in all. */
+  readonly total: number
+  /** Bytes stored and reserved of one session. */
+  of (session: SessionRecord): number
+}
+
 /**
  * What is stored and what is about to be, by session and in all: uploads reserve room here before they write, and what is
  * removed gives it back. Counts bytes of plaintext, and never more of them than have arrived: of several uploads under way at
  * once, none is refused for what another has not sent.
  */
-export class StorageQuota {
+export class StorageQuota implements Quota {
   readonly #limits: QuotaLimits
   readonly #freeSpace: () => Promise<number>
   readonly #sessions = new Map<SessionId, number>()
@@ -28,21 +54,12 @@ export class StorageQuota {
     this.#freeSpace = freeSpace
   }
 
-  /**
-   * Refuses an upload that cannot succeed, before a byte of it is read.
-   * @param expected - bytes that will certainly come; 0 if unknown
-   * @throws LocalSendError SESSION_SIZE_EXCEEDED, STORAGE_FULL
-   */
-  async check (sessionId: SessionId, expected: number): Promise<void> {
-    this.#checkLimits(sessionId, expected)
+  async check ({ id }: SessionRecord, expected: number): Promise<void> {
+    this.#checkLimits(id, expected)
     await this.#checkDisk(expected)
   }
 
-  /**
-   * Begins the count of one file, or of one more part of it.
-   * @param before - bytes that its other parts have
-   */
-  file (sessionId: SessionId, before = 0): FileReservation {
+  file ({ id: sessionId }: SessionRecord, before = 0): FileReservation {
     return new FileReservation(this.#limits.maxFileSize, before, {
       reserve: (bytes) => { this.#reserve(sessionId, bytes) },
       checkDisk: (bytes) => this.#checkDisk(bytes),
@@ -50,13 +67,11 @@ export class StorageQuota {
     })
   }
 
-  /** Counts what is stored already: that of a session which has survived a restart. */
   restore (sessionId: SessionId, bytes: number): void {
     this.#sessions.set(sessionId, (this.#sessions.get(sessionId) ?? 0) + bytes)
     this.#total += bytes
   }
 
-  /** Gives back what a removed file, or a file that did not come to be, had reserved. */
   release (sessionId: SessionId, bytes: number): void {
     const known = this.#sessions.get(sessionId) ?? 0
     // What another process has stored was never counted here.
@@ -66,14 +81,15 @@ export class StorageQuota {
     this.#total -= released
   }
 
-  /** Bytes stored and reserved in all. */
+  /** What an upload under way still holds, it gives back itself. */
+  end (): void {}
+
   get total (): number {
     return this.#total
   }
 
-  /** Bytes stored and reserved of one session. */
-  of (sessionId: SessionId): number {
-    return this.#sessions.get(sessionId) ?? 0
+  of ({ id }: SessionRecord): number {
+    return this.#sessions.get(id) ?? 0
   }
 
   #reserve (sessionId: SessionId, bytes: number): void {
@@ -92,8 +108,10 @@ export class StorageQuota {
 }
 
 interface Account {
-  reserve (bytes: number): void
+  reserve (bytes: number): void | Promise<void>
   release (bytes: number): void
+  /** Everything has come: what is reserved stays. */
+  settle? (): void
   checkDisk (bytes: number): Promise<void>
 }
 
@@ -119,11 +137,17 @@ export class FileReservation {
   async take (bytes: number): Promise<void> {
     const size = this.#reserved + bytes
     if (this.#before + size > this.#maxFileSize) throw new LocalSendError('FILE_TOO_LARGE', { detail: `The limit is ${this.#maxFileSize} bytes.` })
-    this.#account.reserve(bytes)
+    const reserved = this.#account.reserve(bytes)
     this.#reserved = size
+    if (reserved !== undefined) await reserved
     if (size <= this.#looked) return
     this.#looked = size + STEP
     await this.#account.checkDisk(bytes)
+  }
+
+  /** All of it is stored. */
+  settle (): void {
+    this.#account.settle?.()
   }
 
   /** The file did not come to be. */
@@ -133,4 +157,4 @@ export class FileReservation {
   }
 }
 
-const storageFull = (): LocalSendError => new LocalSendError('STORAGE_FULL', { retryAfter: 60 })
+export const storageFull = (): LocalSendError => new LocalSendError('STORAGE_FULL', { retryAfter: 60 })

@@ -11,7 +11,7 @@ import type { Files } from './files.js'
 import type { Lane, MemoryBudget } from './memory-budget.js'
 import { partLimit, Sections } from './roll-over.js'
 import { sealPart } from './seal-part.js'
-import type { FileReservation, StorageQuota } from './storage-quota.js'
+import type { FileReservation, Quota } from './storage-quota.js'
 import { splitHead } from './streams.js'
 
 /** What every way of uploading works with. */
@@ -20,9 +20,11 @@ export interface UploadDependencies {
   readonly records: FileRecords
   readonly files: Files
   readonly blobs: BlobStore
-  readonly quota: StorageQuota
+  readonly quota: Quota
   readonly budget: MemoryBudget
   readonly types: TypePolicy
+  /** What tells the blobs of this process apart where others write too; nothing otherwise. */
+  readonly newFence: () => string | undefined
 }
 
 export interface PartRequest {
@@ -42,6 +44,7 @@ export interface PartRequest {
 export interface StoredPart {
   /** Bytes: of the plaintext, or of what came sealed. */
   readonly size: number
+  readonly fence: string | undefined
   /** Removes it and gives its room back. */
   readonly undo: () => Promise<void>
 }
@@ -60,7 +63,8 @@ export async function storePart ({ blobs, key, contentKey, transfer, reservation
       ? await copyPart({ ...rest, abort, count, reservation, checksums, writer })
       : await sealPart({ ...rest, abort, count, reservation, checksums, writer, sealer: await createSealer({ contentKey, fileId: key.fileId, part: key.part, writer: 'S' }) })
     await writer.commit()
-    return { size, undo }
+    reservation.settle()
+    return { size, fence: key.fence, undo }
   } catch (error) {
     await undo()
     throw error

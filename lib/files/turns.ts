@@ -18,6 +18,17 @@ export interface Turn {
   readonly end: () => void
 }
 
+/** How uploads give out the right to write. */
+export interface UploadTurns {
+  /**
+   * @param how - `seize`: takes over from any writer at once
+   * @throws LocalSendError UPLOAD_LOCKED where another request goes on writing
+   */
+  take (id: FileId, how?: Taking): Promise<Turn>
+}
+
+export type Taking = 'wait' | 'seize'
+
 interface Holder {
   readonly interrupt: () => void
   readonly ended: Promise<void>
@@ -28,18 +39,13 @@ interface Holder {
  * One writer at a time for each upload. A newer request waits for a writer that is receiving, and is refused if that takes
  * long; from one that hangs, a half-dead connection for example, it takes over as soon as what had arrived there is stored.
  */
-export class Turns {
+export class Turns implements UploadTurns {
   readonly #holders = new Map<FileId, Holder>()
 
-  /**
-   * @param how - `seize`: takes over from any writer at once
-   * @throws LocalSendError UPLOAD_LOCKED where another request goes on writing
-   */
-  async take (id: FileId, how: 'wait' | 'seize' = 'wait'): Promise<Turn> {
+  async take (id: FileId, how: Taking = 'wait'): Promise<Turn> {
     const deadline = Date.now() + PATIENCE
     for (let holder = this.#holders.get(id); holder !== undefined; holder = this.#holders.get(id)) {
-      if (how === 'seize' || Date.now() - holder.lastTouched > HANGING) {
-        holder.interrupt()
+      if (this.interrupt(id, how)) {
         await holder.ended
       } else {
         if (Date.now() > deadline) throw new LocalSendError('UPLOAD_LOCKED')
@@ -47,6 +53,14 @@ export class Turns {
       }
     }
     return this.#give(id)
+  }
+
+  /** Takes a turn away from a writer that hangs or, where it is seized, from any. @returns whether it did */
+  interrupt (id: FileId, how: Taking): boolean {
+    const holder = this.#holders.get(id)
+    if (holder === undefined || (how === 'wait' && Date.now() - holder.lastTouched <= HANGING)) return false
+    holder.interrupt()
+    return true
   }
 
   #give (id: FileId): Turn {

@@ -9,6 +9,7 @@ interface OpenPart {
   readonly part: number
   /** Plaintext bytes of it that can be read: whole chunks, and never the last one. */
   readonly bytes: number
+  readonly fence?: string | undefined
 }
 
 /** The digest of an upload up to an offset. */
@@ -53,6 +54,11 @@ export class UploadActivity {
     this.#digested.set(id, digested)
   }
 
+  /** What was digested did not become part of the upload. */
+  forgetDigest (id: FileId): void {
+    this.#digested.delete(id)
+  }
+
   openPart (id: FileId): OpenPart | undefined {
     return this.#open.get(id)
   }
@@ -71,6 +77,11 @@ export class UploadActivity {
   /** More of the open part can be read. */
   advance (id: FileId, open: OpenPart): void {
     this.#open.set(id, open)
+    this.#changes.emit(id)
+  }
+
+  /** Something has changed elsewhere. */
+  wake (id: FileId): void {
     this.#changes.emit(id)
   }
 

@@ -1,7 +1,8 @@
 import { isLocalSendError, LocalSendError, type ErrorCode } from '../errors.js'
-import { isUpload, offsetOf } from '../sessions/session-files.js'
+import { isUpload, offsetOf, withPart } from '../sessions/session-files.js'
 import { contentKeyOf, type OpenUpload, type SessionRecord, type StoredFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
+import { fencedKey } from './blob-store.js'
 import { Checksum, type ChecksumAlgorithm } from './checksum.js'
 import { contentCheck, type ContentCheck } from './content-check.js'
 import { SNIFFED_BYTES } from './file-types.js'
@@ -20,6 +21,9 @@ const KEEPING: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'U
 
 /** What makes an upload worth nothing: all of it is removed. */
 const GIVEN_UP: readonly ErrorCode[] = ['CHECKSUM_MISMATCH', 'FILE_TYPE_NOT_ALLOWED', 'CONTAINER_REFUSED']
+
+/** What keeps the bytes of a part where they are: they are gone with the upload, or its record may have them. */
+const LEAVING_BYTES: readonly ErrorCode[] = [...GIVEN_UP, 'STORE_UNAVAILABLE']
 
 /** Bytes that go on with an upload. */
 export interface Piece {
@@ -102,24 +106,25 @@ export class UploadWriter {
 
   /** @returns `undefined` where nothing came: only an empty file has an empty part */
   async #store (session: SessionRecord, upload: OpenUpload, { stream, piece, transfer, lane }: Section, checksums: readonly Checksum[]): Promise<StoredPart | undefined> {
-    const { blobs, quota, records, activity } = this.#use
+    const { blobs, quota, records, activity, newFence } = this.#use
     const offset = offsetOf(upload)
     const { head, source } = await splitHead(stream, offset === 0 ? SNIFFED_BYTES : 1)
     if (head.length === 0 && upload.length !== 0) return undefined
     if (offset === 0 && head.length >= SNIFFED_BYTES) await this.#refusing(session, upload, () => this.#check(session, upload).begin(head))
     const part = upload.parts.length
     const guardedPart = piece.checksum === undefined ? null : part
-    if (guardedPart !== upload.guardedPart) await records.guard(session.id, upload.id, guardedPart)
+    if (guardedPart !== upload.guardedPart) await records.guard(session.id, upload.id, guardedPart, upload)
+    const fence = newFence()
     return await storePart({
       blobs,
-      key: { sessionId: session.id, fileId: upload.id, part },
+      key: fencedKey({ sessionId: session.id, fileId: upload.id, part }, fence),
       contentKey: contentKeyOf(session),
-      reservation: quota.file(session.id, offset),
+      reservation: quota.file(session, offset),
       transfer,
       // What may still prove damaged is not for others to read, nor what the store cannot read yet.
       onReadable: piece.checksum === undefined && blobs.maxOpenBytes === Number.POSITIVE_INFINITY
         ? (bytes) => {
-            activity.advance(upload.id, { part, bytes })
+            activity.advance(upload.id, { part, bytes, fence })
             this.#tell(session, upload, offset + bytes)
           }
         : undefined,
@@ -131,16 +136,18 @@ export class UploadWriter {
 
   async #commit (session: SessionRecord, upload: OpenUpload, part: StoredPart | undefined, checksum: Checksum | undefined, lane: Lane): Promise<StoredFile | OpenUpload> {
     const { records, activity } = this.#use
-    const grown = part === undefined ? upload : { ...upload, parts: [...upload.parts, part.size] }
+    const grown = part === undefined ? upload : { ...upload, ...withPart(upload, part.size, part) }
     const offset = offsetOf(grown)
     if (checksum !== undefined) activity.keepDigest(upload.id, { offset, checksum })
     try {
       if (offset === upload.length) return await this.finish(session, upload, lane, part)
-      if (part !== undefined) await records.append(session.id, upload.id, part.size)
+      if (part !== undefined) await records.append(session.id, upload.id, part.size, { turn: upload.turn, fence: part.fence })
       this.#tell(session, upload, offset)
       return grown
     } catch (error) {
-      if (!GIVEN_UP.some((code) => isLocalSendError(error, code))) await part?.undo()
+      activity.forgetDigest(upload.id)
+      // Where nobody knows whether the record has the part, its bytes stay.
+      if (!LEAVING_BYTES.some((code) => isLocalSendError(error, code))) await part?.undo()
       throw error
     }
   }
@@ -155,12 +162,12 @@ export class UploadWriter {
    * @throws LocalSendError CHECKSUM_MISMATCH, FILE_TYPE_NOT_ALLOWED, CONTAINER_REFUSED: then nothing of it is kept
    */
   async finish (session: SessionRecord, upload: OpenUpload, lane: Lane, last?: StoredPart): Promise<StoredFile> {
-    const whole = last === undefined ? upload : { ...upload, parts: [...upload.parts, last.size] }
+    const whole = last === undefined ? upload : { ...upload, ...withPart(upload, last.size, last) }
     const { sha256, contentType } = await this.#refusing(session, whole, async () => ({
       sha256: session.kind === 'managed' ? await this.#rightDigest(session, whole, lane) : null,
       contentType: await this.#check(session, whole).end(await this.#head(session, whole, lane), offsetOf(whole))
     }))
-    const file = await this.#use.records.complete(session.id, upload.id, { lastPart: last?.size ?? null, contentType, sha256 })
+    const file = await this.#use.records.complete(session.id, upload.id, { lastPart: last?.size ?? null, contentType, sha256 }, { turn: upload.turn, fence: last?.fence })
     this.#use.activity.end(upload.id)
     return file
   }
@@ -210,8 +217,8 @@ export class UploadWriter {
     return checksum
   }
 
-  #source (session: SessionRecord, { id: fileId }: OpenUpload, lane: Lane): FileSource {
-    return { blobs: this.#use.blobs, sessionId: session.id, fileId, contentKey: contentKeyOf(session), lane }
+  #source (session: SessionRecord, { id: fileId, fences }: OpenUpload, lane: Lane): FileSource {
+    return { blobs: this.#use.blobs, sessionId: session.id, fileId, fences, contentKey: contentKeyOf(session), lane }
   }
 }
 

@@ -1,9 +1,11 @@
-import { LocalSendError } from '../errors.js'
+import { isLocalSendError, LocalSendError } from '../errors.js'
 import type { FileId } from '../ids.js'
 import { newFileId } from '../new-ids.js'
 import { contentKeyOf, type NewFile } from '../sessions/session.js'
 import type { Transfer } from '../sessions/transfers.js'
+import { withPart } from '../sessions/session-files.js'
 import type { ArrivingFiles } from './arriving-files.js'
+import { fencedKey } from './blob-store.js'
 import { Checksum } from './checksum.js'
 import { limitsOf, type FileLimits } from './file-limits.js'
 import { contentCheck } from './content-check.js'
@@ -71,7 +73,7 @@ export class WholeUploads {
     let lane: Lane | undefined
     try {
       await sessions.stillIn(session.id, id)
-      await quota.check(session.id, expectedSize)
+      await quota.check(session, expectedSize)
       lane = await budget.admit(transfer.signal)
       for await (const file of abortable(incoming, transfer.signal)) {
         if (session.files.length + session.uploads.length + stored.length >= session.limits.maxFiles) throw new LocalSendError('TOO_MANY_FILES')
@@ -84,7 +86,8 @@ export class WholeUploads {
       return stored
     } catch (error) {
       failure = transfer.signal.aborted ? transfer.signal.reason : error
-      await files.discard(session.id, stored)
+      // Where nobody knows whether the record has them, they stay: a file without its bytes would be worse than bytes without a file.
+      if (!isLocalSendError(error, 'STORE_UNAVAILABLE')) await files.discard(session.id, stored)
       throw failure
     } finally {
       for (const file of begun) arrivingFiles.end(file, failure === undefined ? 'stored' : 'given-up')
@@ -94,8 +97,8 @@ export class WholeUploads {
   }
 
   /** Stores one file; leaves nothing behind if that fails. */
-  async #store ({ participant, transfer, lane, begun }: Upload, file: IncomingFile): Promise<Pick<NewFile, 'id' | 'name' | 'sealedMetadata' | 'contentType' | 'size' | 'sha256' | 'parts'>> {
-    const { blobs, quota, types, arrivingFiles } = this.#use
+  async #store ({ participant, transfer, lane, begun }: Upload, file: IncomingFile): Promise<Pick<NewFile, 'id' | 'name' | 'sealedMetadata' | 'contentType' | 'size' | 'sha256' | 'parts' | 'fences'>> {
+    const { blobs, quota, types, arrivingFiles, newFence } = this.#use
     const { session, role } = participant
     const sealed = sealedDescription(participant, file.sealed)
     const name = sealed === undefined ? safeFileName(file.filename) : null
@@ -111,9 +114,9 @@ export class WholeUploads {
     const checksum = session.kind === 'managed' ? new Checksum() : undefined
     const parts = await storeParts({
       blobs,
-      key: { sessionId: session.id, fileId: id, part: 0 },
+      key: fencedKey({ sessionId: session.id, fileId: id, part: 0 }, newFence()),
       contentKey: contentKeyOf(session),
-      reserve: (before) => quota.file(session.id, before),
+      reserve: (before) => quota.file(session, before),
       checksums: checksum === undefined ? [] : [checksum],
       transfer,
       onReadable: (bytes) => { arrivingFiles.advance(id, bytes) },
@@ -124,7 +127,8 @@ export class WholeUploads {
     try {
       const sha256 = checksum?.digest() ?? null
       if (file.expectedSha256 !== undefined && sha256 !== null && file.expectedSha256 !== sha256) throw new LocalSendError('CHECKSUM_MISMATCH')
-      return { id, name, sealedMetadata: sealed?.metadata ?? null, contentType: await check.end(head, size), size, sha256, parts: parts.map((part) => part.size) }
+      const stored = parts.reduce<Pick<NewFile, 'parts' | 'fences'>>((known, part) => withPart(known, part.size, part), { parts: [] })
+      return { id, name, sealedMetadata: sealed?.metadata ?? null, contentType: await check.end(head, size), size, sha256, ...stored }
     } catch (error) {
       await undoAll(parts)
       throw error

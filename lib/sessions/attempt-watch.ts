@@ -73,7 +73,7 @@ export class AttemptWatch {
     this.#polls.add(poll)
     signal.addEventListener('abort', end, { once: true })
     const unsubscribe = await this.#hub.subscribe(sessionId, undefined, {
-      onStart: () => {},
+      onStart: (_id, lost) => { if (lost) end() },
       onEvent: ({ event }) => { if (concerns(joinId, event)) end() }
     })
     let timer: NodeJS.Timeout | undefined

@@ -1,5 +1,6 @@
 import type { Bytes } from '../crypto/bytes.js'
 import type { JoinId } from '../ids.js'
+import { isPending } from './join-attempts.js'
 import { dropEnded, expiryOf } from './relayed-attempts.js'
 import { ATTEMPT_LIFETIME, type PendingAttempt, type RelayStatus, type SessionRecord } from './session.js'
 
@@ -26,7 +27,7 @@ const STATUS: Readonly<Record<PendingAttempt['state'], RelayStatus>> = { reserve
 
 /** All attempts of a session that are open, have succeeded, or ended otherwise a short while ago. Those of a managed session are forgotten when they end. */
 export const attemptsOf = ({ kind, pending, joiners, relayed }: SessionRecord, now: number): readonly Attempt[] => [
-  ...pending.filter(({ state, startedAt }) => state !== 'answered' || now - startedAt < ATTEMPT_LIFETIME).map(({ id, state, startedAt }) => ({
+  ...pending.filter((attempt) => isPending(attempt, now)).map(({ id, state, startedAt }) => ({
     id, status: STATUS[state], expiresAt: startedAt + ATTEMPT_LIFETIME, byJoiner: NOTHING_SAID, byCreator: NOTHING_SAID
   })),
   ...(kind === 'managed' ? joiners : []).map(({ id }) => ({ id, status: 'joined' as const, expiresAt: null, byJoiner: NOTHING_SAID, byCreator: NOTHING_SAID })),

@@ -10,6 +10,8 @@ interface Options {
   readonly folder: string
   /** What records are sealed under; without it, those that hold a key are never written and end with this process. */
   readonly secret: Bytes | undefined
+  /** What they may be sealed under as well, while the secret is being changed. */
+  readonly previousSecret?: Bytes | undefined
   /** Is told what failed while nobody was waiting for it. */
   readonly onError: (error: unknown) => void
   /** Is told of every write that failed, whoever waited for it. */
@@ -39,8 +41,8 @@ export class EmbeddedStore implements SessionStore {
   }
 
   /** @throws ConfigError where the folder holds records that another secret has sealed, or no readable database */
-  static async open ({ folder, secret, onError, onFailedWrite }: Options): Promise<EmbeddedStore> {
-    const { database, records, unreadable } = await RecordDatabase.open(folder, secret, onFailedWrite)
+  static async open ({ folder, secret, previousSecret, onError, onFailedWrite }: Options): Promise<EmbeddedStore> {
+    const { database, records, unreadable } = await RecordDatabase.open(folder, secret && { current: secret, previous: previousSecret }, onFailedWrite)
     const store = new EmbeddedStore(database, unreadable, onError)
     for (const record of records) store.#keep(withoutUndecided(record), record)
     return store

@@ -16,6 +16,9 @@ export type SessionEvent =
   | { readonly type: 'participant.left', readonly participant: ParticipantId }
   | { readonly type: 'session.locked' | 'session.closed' }
 
+/** Is told that a session has ended or, with a participant, that this one has left it. */
+export type SessionEnd = (sessionId: SessionId, participant: ParticipantId | undefined) => void
+
 /** An event and the id after which a listener can go on. */
 export interface PublishedEvent {
   readonly id: string
@@ -25,7 +28,7 @@ export interface PublishedEvent {
 /** Whoever listens to a session. Called in order, and must not throw. */
 export interface Listener {
   /**
-   * Called once, before any event.
+   * Called before any event, and again where a hub that lost its connection has missed some.
    * @param id - what follows comes after the event of this id
    * @param lost - whether events are missing between the id that the listener knew and this one
    */

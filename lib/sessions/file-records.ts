@@ -1,7 +1,7 @@
 import { isLocalSendError, LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
 import * as state from './session-files.js'
-import type { Completion } from './session-files.js'
+import type { Completion, UploadChanger } from './session-files.js'
 import type { NewFile, NewUpload, OpenUpload, ParticipantId, SessionRecord, StoredFile } from './session.js'
 import type { Sessions } from './sessions.js'
 
@@ -32,32 +32,40 @@ export class FileRecords {
   }
 
   /**
-   * Adds a part to an upload.
-   * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED
+   * Takes an upload over from whatever process had it.
+   * @throws LocalSendError FILE_NOT_FOUND
    */
-  async append (id: SessionId, fileId: FileId, size: number): Promise<void> {
-    accept(await this.#sessions.change(id, (record) => state.appendPart(record, fileId, size)))
+  async takeTurn (id: SessionId, fileId: FileId): Promise<OpenUpload> {
+    return accept(await this.#sessions.change(id, (record) => state.takeTurn(record, fileId)))
+  }
+
+  /**
+   * Adds a part to an upload.
+   * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED, UPLOAD_LOCKED
+   */
+  async append (id: SessionId, fileId: FileId, size: number, changer: UploadChanger): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.appendPart(record, fileId, size, changer)))
   }
 
   /**
    * Says which part of an upload is kept whole or not at all, before a byte of it is stored.
-   * @throws LocalSendError FILE_NOT_FOUND
+   * @throws LocalSendError FILE_NOT_FOUND, UPLOAD_LOCKED
    */
-  async guard (id: SessionId, fileId: FileId, part: number | null): Promise<void> {
-    accept(await this.#sessions.change(id, (record) => state.guardPart(record, fileId, part)))
+  async guard (id: SessionId, fileId: FileId, part: number | null, changer: UploadChanger): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.guardPart(record, fileId, part, changer)))
   }
 
-  /** @throws LocalSendError FILE_NOT_FOUND */
-  async setLength (id: SessionId, fileId: FileId, length: number): Promise<void> {
-    accept(await this.#sessions.change(id, (record) => state.setLength(record, fileId, length)))
+  /** @throws LocalSendError FILE_NOT_FOUND, UPLOAD_LOCKED */
+  async setLength (id: SessionId, fileId: FileId, length: number, changer: UploadChanger): Promise<void> {
+    accept(await this.#sessions.change(id, (record) => state.setLength(record, fileId, length, changer)))
   }
 
   /**
    * Makes an upload a file.
-   * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED
+   * @throws LocalSendError FILE_NOT_FOUND, SESSION_SIZE_EXCEEDED, UPLOAD_LOCKED
    */
-  async complete (id: SessionId, fileId: FileId, completion: Completion): Promise<StoredFile> {
-    const file = accept(await this.#sessions.change(id, (record) => state.completeUpload(record, fileId, completion)))
+  async complete (id: SessionId, fileId: FileId, completion: Completion, changer: UploadChanger): Promise<StoredFile> {
+    const file = accept(await this.#sessions.change(id, (record) => state.completeUpload(record, fileId, completion, changer)))
     this.#sessions.events.fileReady(id, file)
     return file
   }
@@ -104,7 +112,8 @@ const REFUSALS = {
   'too-large': 'SESSION_SIZE_EXCEEDED',
   exists: 'FILE_EXISTS',
   'not-found': 'FILE_NOT_FOUND',
-  'used-up': 'DOWNLOADS_USED_UP'
+  'used-up': 'DOWNLOADS_USED_UP',
+  superseded: 'UPLOAD_LOCKED'
 } as const
 
 /** The outcome of a change, unless it is a refusal. */

@@ -7,7 +7,7 @@ import type { Bytes } from '../crypto/bytes.js'
 import type { Share } from '../crypto/spake2.js'
 import type { JoinId } from '../ids.js'
 import { dropEnded, isOpen } from './relayed-attempts.js'
-import { ATTEMPT_LIFETIME, failures, isLocked, type Changed, type Confirmations, type Joiner, type ParticipantId, type PendingAttempt, type RelayedAttempt, type SessionRecord } from './session.js'
+import { ATTEMPT_LIFETIME, DECISION_LIFETIME, failures, isLocked, type Changed, type Confirmations, type Joiner, type ParticipantId, type PendingAttempt, type RelayedAttempt, type SessionRecord } from './session.js'
 
 /** What a change came to, for those who have to tell of it. */
 export interface Noticed<Outcome> {
@@ -24,9 +24,13 @@ export const noticing = <Outcome>(change: (record: SessionRecord) => Changed<Out
   return { record, outcome: { outcome, session: record, locks: isLocked(record) && !isLocked(before) } }
 }
 
-/** Gives back the attempts that ended without a confirmation: without one, nothing was guessed. */
+/** Whether a pending attempt has not run out of time. */
+export const isPending = ({ state, startedAt }: PendingAttempt, now: number): boolean =>
+  now - startedAt < (state === 'answered' ? ATTEMPT_LIFETIME : DECISION_LIFETIME)
+
+/** Gives back the attempts that ended without a confirmation: without one, nothing was guessed, or nobody was told. */
 function dropStale (record: SessionRecord, now: number): SessionRecord {
-  const pending = record.pending.filter(({ state, startedAt }) => state !== 'answered' || now - startedAt < ATTEMPT_LIFETIME)
+  const pending = record.pending.filter((attempt) => isPending(attempt, now))
   const relayed = dropEnded(record.relayed, now)
   return pending.length === record.pending.length && relayed === record.relayed ? record : { ...record, pending, relayed }
 }
@@ -94,9 +98,14 @@ const pendingAttempt = (record: SessionRecord, id: JoinId): PendingAttempt | und
 export const giveBackAttempt = (record: SessionRecord, id: JoinId): Changed<undefined> =>
   ({ record: without(record, id), outcome: undefined })
 
-/** Ends an attempt as a failure. It counts even if the attempt is gone: the guess was made. */
-export const failAttempt = (record: SessionRecord, id: JoinId): Changed<undefined> =>
-  ({ record: { ...without(record, id), wrongPasswords: record.wrongPasswords + 1 }, outcome: undefined })
+/**
+ * Ends an attempt as a failure. The outcome is whether it was there: one that was given back meanwhile does not count, and nobody may
+ * learn what came of it.
+ */
+export function failAttempt (record: SessionRecord, id: JoinId): Changed<boolean> {
+  if (pendingAttempt(record, id) === undefined) return { record, outcome: false }
+  return { record: { ...without(record, id), wrongPasswords: record.wrongPasswords + 1 }, outcome: true }
+}
 
 /** Keeps both confirmations of a reserved attempt; `false` if it has been given back meanwhile. */
 export function answerAttempt (record: SessionRecord, id: JoinId, confirmations: Confirmations): Changed<boolean> {

@@ -136,9 +136,13 @@ export class Joins {
     }
   }
 
-  /** Counts a guess that was wrong. */
+  /**
+   * Counts a guess that was wrong.
+   * @throws LocalSendError ATTEMPT_ENDED where it came too late, like one that was right
+   */
   async #fail (id: SessionId, joinId: JoinId): Promise<void> {
-    const { session, locks } = await this.#sessions.change(id, state.noticing((record) => state.failAttempt(record, joinId)))
+    const { outcome: wasPending, session, locks } = await this.#sessions.change(id, state.noticing((record) => state.failAttempt(record, joinId)))
+    if (!wasPending) throw new LocalSendError('ATTEMPT_ENDED')
     this.#sessions.events.joinRefused(session, joinId, 'password')
     if (locks) this.#sessions.events.locked(session)
   }

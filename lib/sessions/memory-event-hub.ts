@@ -1,10 +1,9 @@
-import { randomBytes, toHex } from '../crypto/bytes.js'
 import type { SessionId } from '../ids.js'
+import { formatEventId, newEpoch, parseEventId } from './event-ids.js'
 import type { EventHub, Listener, PublishedEvent, SessionEvent } from './events.js'
 
 /** Events of a session that are kept for those who come back. */
 const REMEMBERED = 100
-const ID = /^([0-9a-f]{16})-(0|[1-9]\d{0,15})$/
 
 /** Events within this process. Of a session to which nobody has ever listened it knows nothing. */
 export class MemoryEventHub implements EventHub {
@@ -31,7 +30,7 @@ export class MemoryEventHub implements EventHub {
 /** The events of one session, numbered from 1. */
 class Channel {
   /** Tells this channel's ids from those of one that had the same session before. */
-  readonly #epoch = toHex(randomBytes(8))
+  readonly #epoch = newEpoch()
   readonly #listeners = new Set<Listener>()
   #remembered: ReadonlyArray<{ readonly number: number, readonly event: SessionEvent }> = []
   #last = 0
@@ -67,12 +66,11 @@ class Channel {
 
   /** `undefined` for an id that this channel has never given out. */
   #numberOf (id: string): number | undefined {
-    const [, epoch, digits] = ID.exec(id) ?? []
-    const number = Number(digits)
+    const { epoch, number } = parseEventId(id) ?? { epoch: '', number: 0 }
     return epoch === this.#epoch && number <= this.#last ? number : undefined
   }
 
-  readonly #id = (number: number): string => `${this.#epoch}-${number}`
+  readonly #id = (number: number): string => formatEventId({ epoch: this.#epoch, number })
 
   #published (number: number, event: SessionEvent): PublishedEvent {
     return { id: this.#id(number), event }

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { ClassicLevel, type BatchOperation } from 'classic-level'
 import { ConfigError } from '../config.js'
-import type { Bytes } from '../crypto/bytes.js'
 import { isSessionId, type SessionId } from '../ids.js'
 import { decodeRecord, encodeRecord, isSecretOf, newSecretCheck, openRecord, sealRecord } from './sealed-record.js'
+import type { Secrets } from './sealing.js'
 import type { SessionRecord } from './session.js'
 
 type Level = ClassicLevel<string, Uint8Array>
@@ -42,30 +42,33 @@ const OPTIONS = { keyEncoding: 'utf8', valueEncoding: 'view', compression: false
  */
 export class RecordDatabase {
   readonly #level: Level
-  readonly #secret: Bytes | undefined
+  readonly #secrets: Secrets | undefined
   readonly #onFailedWrite: () => void
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
   #closed = false
 
-  private constructor (level: Level, secret: Bytes | undefined, onFailedWrite: () => void) {
+  private constructor (level: Level, secrets: Secrets | undefined, onFailedWrite: () => void) {
     this.#level = level
-    this.#secret = secret
+    this.#secrets = secrets
     this.#onFailedWrite = onFailedWrite
   }
 
   /**
-   * Opens the database, creating it where necessary. Single records that cannot be read are removed, and counted.
+   * Opens the database, creating it where necessary. Single records that cannot be read are removed, and counted. What the previous
+   * secret has sealed is sealed under the current one, so that the previous one is needed no more.
    * @throws ConfigError where it holds records that another secret has sealed, or cannot be read at all
    */
-  static async open (folder: string, secret: Bytes | undefined, onFailedWrite = (): void => {}): Promise<Opened> {
+  static async open (folder: string, secrets: Secrets | undefined, onFailedWrite = (): void => {}): Promise<Opened> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const level: Level = new ClassicLevel(folder, OPTIONS)
-    const database = new RecordDatabase(level, secret, onFailedWrite)
+    const database = new RecordDatabase(level, secrets, onFailedWrite)
     try {
       await level.open()
       await database.#checkSecret(folder)
-      return { database, ...await database.#load() }
+      const loaded = await database.#load()
+      await database.#writeCheck()
+      return { database, ...loaded }
     } catch (error) {
       await database.close()
       throw isLevelError(error) ? unreadableDatabase(folder, error) : error
@@ -74,14 +77,14 @@ export class RecordDatabase {
 
   /** Whether a record of this kind is written at all. */
   writes ({ kind }: SessionRecord): boolean {
-    return this.#secret !== undefined || kind === 'end-to-end'
+    return this.#secrets !== undefined || kind === 'end-to-end'
   }
 
   async put (record: SessionRecord): Promise<void> {
     const { id } = record
-    await this.#write(this.#secret === undefined
+    await this.#write(this.#secrets === undefined
       ? [{ type: 'put', key: CLEAR + id, value: encodeRecord(record) }]
-      : [{ type: 'put', key: SEALED + id, value: await sealRecord(this.#secret, record) }, { type: 'del', key: CLEAR + id }])
+      : [{ type: 'put', key: SEALED + id, value: await sealRecord(this.#secrets.current, record) }, { type: 'del', key: CLEAR + id }])
   }
 
   async delete (id: SessionId): Promise<void> {
@@ -97,15 +100,27 @@ export class RecordDatabase {
   /** Under another secret every record would look damaged, and all sessions would be removed: that stops the start instead. */
   async #checkSecret (folder: string): Promise<void> {
     const check = await this.#level.get(CHECK)
-    if (check !== undefined) {
-      if (this.#secret !== undefined && await isSecretOf(check, this.#secret)) return
-      const [sealed] = await this.#level.keys({ gte: SEALED, lt: SEALED + BEHIND, limit: 1 }).all()
-      if (sealed !== undefined) {
-        throw new ConfigError(`SESSION_KEY_SECRET must be the one that the stored sessions are sealed under: set that one again, or remove ${folder} to give up these sessions.`)
-      }
+    if (check === undefined || await this.#isOurs(check)) return
+    const [sealed] = await this.#level.keys({ gte: SEALED, lt: SEALED + BEHIND, limit: 1 }).all()
+    if (sealed !== undefined) {
+      throw new ConfigError(`SESSION_KEY_SECRET must be the one that the stored sessions are sealed under: set that one again (as SESSION_KEY_SECRET_PREVIOUS, to change it), or remove ${folder} to give up these sessions.`)
     }
-    if (this.#secret !== undefined) await this.#write([{ type: 'put', key: CHECK, value: await newSecretCheck(this.#secret) }], true)
-    else if (check !== undefined) await this.#write([{ type: 'del', key: CHECK }], true)
+  }
+
+  async #isOurs (check: Uint8Array): Promise<boolean> {
+    if (this.#secrets === undefined) return false
+    const { current, previous } = this.#secrets
+    return await isSecretOf(check, current) || (previous !== undefined && await isSecretOf(check, previous))
+  }
+
+  /** Behind all records: whoever is interrupted before still needs the previous secret. */
+  async #writeCheck (): Promise<void> {
+    const check = await this.#level.get(CHECK)
+    if (this.#secrets === undefined) {
+      if (check !== undefined) await this.#write([{ type: 'del', key: CHECK }], true)
+    } else if (check === undefined || !await isSecretOf(check, this.#secrets.current)) {
+      await this.#write([{ type: 'put', key: CHECK, value: await newSecretCheck(this.#secrets.current) }], true)
+    }
   }
 
   async #load (): Promise<Omit<Opened, 'database'>> {
@@ -114,7 +129,9 @@ export class RecordDatabase {
     for await (const [key, value] of this.#level.iterator({ fillCache: false })) {
       if (key === CHECK) continue
       try {
-        records.push(await this.#read(key, value))
+        const { record, byPrevious } = await this.#read(key, value)
+        records.push(record)
+        if (byPrevious) await this.put(record)
       } catch {
         unreadable.push(key)
       }
@@ -123,12 +140,12 @@ export class RecordDatabase {
     return { records, unreadable: unreadable.length }
   }
 
-  async #read (key: string, value: Uint8Array): Promise<SessionRecord> {
+  async #read (key: string, value: Uint8Array): Promise<{ readonly record: SessionRecord, readonly byPrevious: boolean }> {
     const id = key.slice(key.indexOf(':') + 1)
     if (!isSessionId(id)) throw new RangeError('This is not the key of a record.')
-    if (key === CLEAR + id) return readClear(id, value)
-    if (key !== SEALED + id || this.#secret === undefined) throw new RangeError('This record cannot be opened.')
-    return await openRecord(this.#secret, id, value)
+    if (key === CLEAR + id) return { record: readClear(id, value), byPrevious: false }
+    if (key !== SEALED + id || this.#secrets === undefined) throw new RangeError('This record cannot be opened.')
+    return await openRecord(this.#secrets, id, value)
   }
 
   /** One write at a time, each with all that came meanwhile: many deletions wait for the disk once. */

@@ -3,23 +3,19 @@
  *
  *     encoded = JSON {"version", "record"} in UTF-8; in it, bytes are the text "~b" ‖ base64url, and "~s" stands before a text
  *               that begins with "~" itself
- *     sealed  = salt(32 random) ‖ nonce(12 random) ‖ AES-256-GCM(HKDF(secret, salt, info, 32), nonce, encoded)
- *     info    = "local-send/1 record" ‖ 00 ‖ sid
+ *     sealed  = as in sealing.ts, under "local-send/1 record" ‖ 00 ‖ sid
  *
  * Invariants: no text, whoever chose it, is read back as bytes or as another text. A sealed record opens under its own
  * session's id only, and every one has a key of its own.
  */
 
-import { concat, fromBase64url, randomBytes, toBase64url, utf8, type Bytes } from '../crypto/bytes.js'
-import { hkdf } from '../crypto/keys.js'
+import { fromBase64url, toBase64url, utf8, type Bytes } from '../crypto/bytes.js'
 import type { SessionId } from '../ids.js'
+import { open, openWithEither, seal, type Secrets } from './sealing.js'
 import type { SessionRecord } from './session.js'
 
 /** To be raised with every change of {@link SessionRecord}'s form; {@link upgrade} then takes what earlier versions wrote. */
-export const RECORD_VERSION = 2
-
-const SALT_SIZE = 32
-const NONCE_SIZE = 12
+export const RECORD_VERSION = 3
 
 /** @throws TypeError for a value that JSON would lose or change */
 export const encodeRecord = (record: SessionRecord): Bytes => utf8(JSON.stringify({ version: RECORD_VERSION, record: toPlain(record) }))
@@ -36,9 +32,14 @@ export function decodeRecord (id: SessionId, encoded: Uint8Array): SessionRecord
 export const sealRecord = (secret: Bytes, record: SessionRecord): Promise<Bytes> =>
   seal(secret, recordInfo(record.id), encodeRecord(record))
 
-/** Rejects what {@link sealRecord} has not made for this session under this secret. */
-export const openRecord = async (secret: Bytes, id: SessionId, sealed: Uint8Array): Promise<SessionRecord> =>
-  decodeRecord(id, await open(secret, recordInfo(id), sealed))
+/**
+ * Rejects what {@link sealRecord} has not made for this session under one of these secrets.
+ * @returns also whether it was the previous one, so that the record is to be sealed again
+ */
+export async function openRecord (secrets: Secrets, id: SessionId, sealed: Uint8Array): Promise<{ readonly record: SessionRecord, readonly byPrevious: boolean }> {
+  const { opened, byPrevious } = await openWithEither(secrets, recordInfo(id), sealed)
+  return { record: decodeRecord(id, opened), byPrevious }
+}
 
 /** What tells later whether a secret is still the same: nothing, sealed. */
 export const newSecretCheck = (secret: Bytes): Promise<Bytes> => seal(secret, CHECK_INFO, new Uint8Array())
@@ -55,23 +56,6 @@ export async function isSecretOf (check: Uint8Array, secret: Bytes): Promise<boo
 
 const CHECK_INFO = utf8('local-send/1 record secret check')
 const recordInfo = (id: SessionId): Bytes => utf8(`local-send/1 record\0${id}`)
-
-async function seal (secret: Bytes, info: Bytes, plaintext: Bytes): Promise<Bytes> {
-  const salt = randomBytes(SALT_SIZE)
-  const iv = randomBytes(NONCE_SIZE)
-  const key = await sealingKey(secret, salt, info, 'encrypt')
-  return concat(salt, iv, new Uint8Array(await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plaintext)))
-}
-
-async function open (secret: Bytes, info: Bytes, sealed: Uint8Array): Promise<Bytes> {
-  const bytes = concat(sealed)
-  const iv = bytes.slice(SALT_SIZE, SALT_SIZE + NONCE_SIZE)
-  const key = await sealingKey(secret, bytes.slice(0, SALT_SIZE), info, 'decrypt')
-  return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, bytes.subarray(SALT_SIZE + NONCE_SIZE)))
-}
-
-const sealingKey = async (secret: Bytes, salt: Bytes, info: Bytes, usage: 'encrypt' | 'decrypt') =>
-  crypto.subtle.importKey('raw', await hkdf(secret, salt, info, 32), 'AES-GCM', false, [usage])
 
 /** A value as JSON can hold it. */
 function toPlain (value: unknown): unknown {
@@ -103,7 +87,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** A record in the form of this version. Those of version 1 are of managed sessions all. */
 function upgrade (version: unknown, record: unknown): unknown {
-  if (version === RECORD_VERSION) return record
+  // One of version 2 has no fences and no turns.
+  if (version === RECORD_VERSION || version === 2) return record
   if (version !== 1 || !isObject(record)) throw new RangeError(`This is not a record of version ${RECORD_VERSION}, nor of one that can be upgraded.`)
   const unsealed = (files: unknown): unknown => Array.isArray(files) ? files.map((file: unknown) => isObject(file) ? { ...file, sealedMetadata: null } : file) : files
   return { ...record, relayed: [], files: unsealed(record['files']), uploads: unsealed(record['uploads']) }

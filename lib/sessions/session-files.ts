@@ -47,24 +47,46 @@ export function openUpload (record: SessionRecord, upload: NewUpload): Changed<'
   return { record: { ...record, uploads: [...record.uploads, { ...upload, number }], filesAdded: number }, outcome: 'opened' }
 }
 
-type UploadOutcome = 'changed' | 'too-large' | 'not-found'
+type UploadOutcome = 'changed' | 'too-large' | 'not-found' | 'superseded'
 
-/** Adds a part that is stored for good; later ones go on behind it. */
-export function appendPart (record: SessionRecord, id: FileId, size: number): Changed<UploadOutcome> {
-  if (refusal(record, [], size) === 'too-large') return { record, outcome: 'too-large' }
-  return changeUpload(record, id, (upload) => ({ ...upload, parts: [...upload.parts, size] }))
+/** Who changes an upload, where several processes might; nothing where there is only one. */
+export interface UploadChanger {
+  /** The turn that was taken. */
+  readonly turn?: number | undefined
+  /** What the blob of a new part is told apart by. */
+  readonly fence?: string | undefined
 }
 
+/** Takes an upload over: whoever had it before changes nothing more. The outcome is the upload as it is then. */
+export function takeTurn (record: SessionRecord, id: FileId): Changed<OpenUpload | 'not-found'> {
+  const upload = record.uploads.find((candidate) => candidate.id === id)
+  if (upload === undefined) return { record, outcome: 'not-found' }
+  const taken = { ...upload, turn: (upload.turn ?? 0) + 1 }
+  return { record: { ...record, uploads: record.uploads.map((other) => other === upload ? taken : other) }, outcome: taken }
+}
+
+/** Adds a part that is stored for good; later ones go on behind it. */
+export function appendPart (record: SessionRecord, id: FileId, size: number, changer: UploadChanger = {}): Changed<UploadOutcome> {
+  if (refusal(record, [], size) === 'too-large') return { record, outcome: 'too-large' }
+  return changeUpload(record, id, changer, (upload) => ({ ...upload, ...withPart(upload, size, changer) }))
+}
+
+/** The parts with one more behind them, and where blobs have fences those. */
+export const withPart = ({ parts, fences = [] }: Pick<FileEntry, 'parts' | 'fences'>, size: number, { fence }: UploadChanger): Pick<FileEntry, 'parts' | 'fences'> =>
+  ({ parts: [...parts, size], ...(fence !== undefined && { fences: [...fences, fence] }) })
+
 /** Fixes the length of an upload that began without one. */
-export const setLength = (record: SessionRecord, id: FileId, length: number): Changed<UploadOutcome> =>
-  changeUpload(record, id, (upload) => ({ ...upload, length }))
+export const setLength = (record: SessionRecord, id: FileId, length: number, changer: UploadChanger = {}): Changed<UploadOutcome> =>
+  changeUpload(record, id, changer, (upload) => ({ ...upload, length }))
 
 /** Says which part of an upload is kept whole or not at all. */
-export const guardPart = (record: SessionRecord, id: FileId, guardedPart: number | null): Changed<UploadOutcome> =>
-  changeUpload(record, id, (upload) => ({ ...upload, guardedPart }))
+export const guardPart = (record: SessionRecord, id: FileId, guardedPart: number | null, changer: UploadChanger = {}): Changed<UploadOutcome> =>
+  changeUpload(record, id, changer, (upload) => ({ ...upload, guardedPart }))
 
-function changeUpload (record: SessionRecord, id: FileId, change: (upload: OpenUpload) => OpenUpload): Changed<UploadOutcome> {
-  if (!record.uploads.some((upload) => upload.id === id)) return { record, outcome: 'not-found' }
+function changeUpload (record: SessionRecord, id: FileId, { turn }: UploadChanger, change: (upload: OpenUpload) => OpenUpload): Changed<UploadOutcome> {
+  const current = record.uploads.find((upload) => upload.id === id)
+  if (current === undefined) return { record, outcome: 'not-found' }
+  if (current.turn !== turn) return { record, outcome: 'superseded' }
   return { record: { ...record, uploads: record.uploads.map((upload) => upload.id === id ? change(upload) : upload) }, outcome: 'changed' }
 }
 
@@ -77,13 +99,14 @@ export interface Completion {
 }
 
 /** Adds the last part of an upload and makes it a file, in its place in the list. */
-export function completeUpload (record: SessionRecord, id: FileId, { lastPart, contentType, sha256 }: Completion): Changed<StoredFile | 'too-large' | 'not-found'> {
+export function completeUpload (record: SessionRecord, id: FileId, { lastPart, contentType, sha256 }: Completion, changer: UploadChanger = {}): Changed<StoredFile | 'too-large' | 'not-found' | 'superseded'> {
   const upload = record.uploads.find((candidate) => candidate.id === id)
   if (upload === undefined) return { record, outcome: 'not-found' }
+  if (upload.turn !== changer.turn) return { record, outcome: 'superseded' }
   if (refusal(record, [], lastPart ?? 0) === 'too-large') return { record, outcome: 'too-large' }
-  const { declaredType: _declared, length: _length, expectedSha256: _expected, guardedPart: _guarded, ...entry } = upload
-  const parts = lastPart === null ? upload.parts : [...upload.parts, lastPart]
-  const file: StoredFile = { ...entry, parts, size: offsetOf({ parts }), contentType, sha256 }
+  const { declaredType: _declared, length: _length, expectedSha256: _expected, guardedPart: _guarded, turn: _turn, ...entry } = upload
+  const whole = { ...entry, ...(lastPart !== null && withPart(upload, lastPart, changer)) }
+  const file: StoredFile = { ...whole, size: offsetOf(whole), contentType, sha256 }
   const files = [...record.files, file].sort((a, b) => a.number - b.number)
   return { record: { ...record, files, uploads: record.uploads.filter((other) => other !== upload) }, outcome: file }
 }

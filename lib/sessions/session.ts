@@ -10,6 +10,8 @@ import type { FileId, JoinId, SessionId } from '../ids.js'
 
 /** Milliseconds without a confirmation after which an attempt is given back. */
 export const ATTEMPT_LIFETIME = 60_000
+/** Milliseconds after which an attempt that is still being decided is given back: the process that did so has died, or what it says comes too late. */
+export const DECISION_LIFETIME = 2 * ATTEMPT_LIFETIME
 
 export type Role = 'creator' | 'joiner'
 
@@ -31,8 +33,8 @@ export interface Joiner {
 
 /**
  * A join attempt that has passed the verification code. `reserved`: the password is being checked, or the share computed;
- * `answered`: the joiner has our share and owes a confirmation; `confirming`: it came. Only an answered one is given back for
- * its age: the two others may hold a guess already, and whoever decides them ends them.
+ * `answered`: the joiner has our share and owes a confirmation; `confirming`: it came. The two others may hold a guess already, and
+ * whoever decides them ends them; where that process died, its time does, and nobody has been told anything.
  */
 export interface PendingAttempt {
   readonly id: JoinId
@@ -92,6 +94,8 @@ export interface FileEntry {
   readonly uploadedAt: number
   /** Bytes of each part that the file is stored in, in order: of its plaintext, in an end-to-end session of the one container. */
   readonly parts: readonly number[]
+  /** Where several processes write: what the blob of each part is told apart by from those of other writers. */
+  readonly fences?: readonly string[]
   /** Downloads that are complete or under way; they count against `maxDownloads`. */
   readonly downloads: number
   /** How often it may be downloaded; `null`: as often as the session's files may. */
@@ -125,6 +129,8 @@ export interface OpenUpload extends FileEntry {
   readonly expectedSha256: string | null
   /** The part that a crash must leave nothing of: its piece has a checksum, and is kept whole or not at all; `null` without one. */
   readonly guardedPart: number | null
+  /** Where several processes write: counts who has taken this upload over. What an earlier one wants to change is refused. */
+  readonly turn?: number
 }
 
 /** A file that has no place in the list yet. */

@@ -261,7 +261,11 @@ export class Sessions {
    */
   async sweep (): Promise<number> {
     const now = this.#clock()
-    for (const id of new Set(this.transfers.sessions())) await this.#store.touch(id, now)
+    for (const id of new Set(this.transfers.sessions())) {
+      await this.#store.touch(id, now)
+      // Of an end in another instance, word may have been lost.
+      if (await this.find(id) === undefined) this.transfers.abort(id)
+    }
     const expired = await this.#store.expired(now)
     await Promise.all(expired.map((id) => this.close(id, 'expired')))
     for (const listener of this.#sweepListeners) await listener(now)

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import t from 'tap'
+import type { RedisTarget } from '../../lib/redis/redis-url.js'
 import { ConfigError, readConfig, VARIABLES } from '../../lib/config.js'
 
 const MIB = 2 ** 20
@@ -59,9 +60,15 @@ const WEBHOOK_SECRETS = {
 /** What has to be set together. */
 const TOGETHER: Partial<Record<Name, Partial<Record<Name, string>>>> = {
   BLOB_STORE: { S3_BUCKET: 'local-send' },
+  WORKERS: { SESSION_STORE: 'redis', REDIS_URL: 'redis://localhost', SESSION_KEY_SECRET: '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f' },
   WEBHOOK_URL: { WEBHOOK_SECRET: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
-  WEBHOOK_SECRET: { WEBHOOK_URL: 'https://example.org/' }
+  WEBHOOK_SECRET: { WEBHOOK_URL: 'https://example.org/' },
+  SESSION_STORE: { REDIS_URL: 'redis://localhost', SESSION_KEY_SECRET: '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f' },
+  SESSION_KEY_SECRET_PREVIOUS: { SESSION_KEY_SECRET: '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f' }
 }
+
+const redisAt = (target: Partial<RedisTarget>): RedisTarget =>
+  ({ kind: 'server', tls: false, addresses: [{ host: 'localhost', port: 6379 }], username: undefined, password: undefined, master: '', database: 0, ...target })
 
 const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, bad: string[] }> = {
   HOST: { fallback: '127.0.0.1', good: { '0.0.0.0': '0.0.0.0', ' :: ': '::', localhost: 'localhost' }, bad: ['   ', '\t'] },
@@ -77,6 +84,7 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
   // Both or none: a test below has them together.
   TLS_CERT_FILE: { fallback: undefined, good: {}, bad: [' ', '/etc/ssl/cert.pem'] },
   TLS_KEY_FILE: { fallback: undefined, good: {}, bad: [' ', '/etc/ssl/key.pem'] },
+  WORKERS: { fallback: 1, ...COUNTS },
   SHUTDOWN_GRACE: { fallback: 30, good: { 0: 0, 86400: 86_400 }, bad: ['-1', '86401', '30s', '0.5'] },
   MAX_FILE_SIZE: { fallback: 104_857_600, good: SIZES.good, bad: [...SIZES.bad, '1099511627777', '2TiB'] },
   MAX_SESSION_SIZE: { fallback: 1_048_576_000, good: SIZES.good, bad: SIZES.bad },
@@ -114,8 +122,20 @@ const TABLE: Record<Name, { fallback: unknown, good: Record<string, unknown>, ba
   MAX_SESSIONS: { fallback: 10_000, ...COUNTS },
   MAX_JOINERS: { fallback: 20, ...COUNTS },
   MAX_JOIN_ATTEMPTS: { fallback: 5, ...COUNTS },
-  SESSION_STORE: { fallback: 'embedded', good: { memory: 'memory', embedded: 'embedded' }, bad: ['redis', 'Memory', ' memory'] },
+  SESSION_STORE: { fallback: 'embedded', good: { memory: 'memory', embedded: 'embedded', redis: 'redis' }, bad: ['Redis', 'Memory', ' memory'] },
+  REDIS_URL: {
+    fallback: undefined,
+    good: {
+      'redis://localhost': redisAt({}),
+      ' rediss://send:a%40b@redis.example.org:6380/3 ': redisAt({ tls: true, addresses: [{ host: 'redis.example.org', port: 6380 }], username: 'send', password: 'a@b', database: 3 }),
+      'redis://:secret@[::1]': redisAt({ addresses: [{ host: '::1', port: 6379 }], password: 'secret' }),
+      'redis+sentinel://a,b:7/mymaster/2': redisAt({ kind: 'sentinel', addresses: [{ host: 'a', port: 26_379 }, { host: 'b', port: 7 }], master: 'mymaster', database: 2 }),
+      'rediss+cluster://a,b,c': redisAt({ kind: 'cluster', tls: true, addresses: [{ host: 'a', port: 6379 }, { host: 'b', port: 6379 }, { host: 'c', port: 6379 }] })
+    },
+    bad: ['localhost', 'http://localhost', 'redis://', 'redis://a,b', 'redis://a:0', 'redis://a:65536', 'redis://a/b', 'redis://a/0/1', 'redis+sentinel://a,b', 'redis+cluster://a/1', 'redis://u:%zz@a', 'redis://a b', 'redis://a:1:2']
+  },
   SESSION_KEY_SECRET: { fallback: undefined, good: SECRETS.good, bad: SECRETS.bad },
+  SESSION_KEY_SECRET_PREVIOUS: { fallback: undefined, good: SECRETS.good, bad: SECRETS.bad },
   TRUST_PROXY: {
     fallback: [],
     good: {

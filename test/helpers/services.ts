@@ -19,6 +19,7 @@ export const PROMETHEUS = process.env['PROMETHEUS'] ?? '/usr/bin/prometheus'
 export const CADDY = process.env['CADDY'] ?? '/usr/bin/caddy'
 /** Debian's own: Swift is installed for that one. */
 const SYSTEM_PYTHON = '/usr/bin/python3'
+export const REDIS = process.env['REDIS_SERVER'] ?? '/usr/bin/redis-server'
 export const ARIA2 = process.env['ARIA2'] ?? '/usr/bin/aria2c'
 
 /** What some tests run and `npm ci` does not bring: a command that succeeds where it is there, and how to get it. */
@@ -32,6 +33,7 @@ const SERVICES = {
   promtool: { probe: [PROMTOOL, '--version'], remedy: 'install prometheus, or name its promtool in PROMTOOL' },
   prometheus: { probe: [PROMETHEUS, '--version'], remedy: 'install prometheus, or name it in PROMETHEUS' },
   caddy: { probe: [CADDY, 'version'], remedy: 'install caddy, or name it in CADDY' },
+  redis: { probe: [REDIS, '--version'], remedy: 'install redis-server, or name it in REDIS_SERVER' },
   openssl: { probe: ['openssl', 'version'], remedy: 'install openssl' },
   'systemd-analyze': { probe: ['systemd-analyze', '--version'], remedy: 'install systemd' },
   'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },

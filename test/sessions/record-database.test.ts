@@ -98,6 +98,20 @@ t.test('another secret, or none, stops the start and leaves the records alone', 
   t.strictSame(await (await openStore(t, folder, { secret })).get(record.id), record)
 })
 
+t.test('a secret is changed by one start with both', async (t) => {
+  const folder = await temporaryFolder(t)
+  const [old, next] = [randomBytes(32), randomBytes(32)]
+  const record = newRecord()
+  const first = await openStore(t, folder, { secret: old })
+  await first.add(record, MANY)
+  await first.close()
+  const both = await EmbeddedStore.open({ folder, secret: next, previousSecret: old, onError: () => {} })
+  t.strictSame(await both.get(record.id), record)
+  await both.close()
+  await t.rejects(EmbeddedStore.open({ folder, secret: old, onError: () => {} }), { name: 'ConfigError' }, 'the old one opens nothing any more')
+  t.strictSame(await (await openStore(t, folder, { secret: next })).get(record.id), record, 'and is not needed')
+})
+
 t.test('where no session is stored any more, another secret is as good, and none too', async (t) => {
   const folder = await temporaryFolder(t)
   const record = newRecord()

@@ -25,7 +25,7 @@ t.test('a record comes back as it was', async (t) => {
     files: NAMES.map((name, i) => ({ ...newFile(i), name })),
     limits: { maxDownloads: 3 }
   })
-  for (const decoded of [decodeRecord(record.id, encodeRecord(record)), await openRecord(secret, record.id, await sealRecord(secret, record))]) {
+  for (const decoded of [decodeRecord(record.id, encodeRecord(record)), (await openRecord({ current: secret }, record.id, await sealRecord(secret, record))).record]) {
     t.strictSame(decoded, record)
     t.same(decoded.files.map(({ name }) => name), NAMES)
     t.ok(secretsOf(decoded).contentKey instanceof Uint8Array)
@@ -115,13 +115,13 @@ t.test('salt and nonce are new every time', async (t) => {
 t.test('a sealed record opens under its secret and its id only, and only whole', async (t) => {
   const record = newRecord()
   const sealed = await sealRecord(secret, record)
-  await t.rejects(openRecord(randomBytes(32), record.id, sealed), 'another secret')
-  await t.rejects(openRecord(secret, newSessionId(), sealed), 'another session')
-  await t.rejects(openRecord(secret, record.id, concat(sealed, Uint8Array.of(0))), 'a byte more')
-  for (const length of [0, 31, 32, 43, 44, 59, 60, sealed.length - 1]) await t.rejects(openRecord(secret, record.id, sealed.slice(0, length)), `${length} bytes`)
+  await t.rejects(openRecord({ current: randomBytes(32), previous: randomBytes(32) }, record.id, sealed), 'another secret')
+  await t.rejects(openRecord({ current: secret }, newSessionId(), sealed), 'another session')
+  await t.rejects(openRecord({ current: secret }, record.id, concat(sealed, Uint8Array.of(0))), 'a byte more')
+  for (const length of [0, 31, 32, 43, 44, 59, 60, sealed.length - 1]) await t.rejects(openRecord({ current: secret }, record.id, sealed.slice(0, length)), `${length} bytes`)
   for (let i = 0; i < sealed.length; i += i < 64 || i > sealed.length - 20 ? 1 : 37) {
     const damaged = sealed.with(i, (sealed[i] ?? 0) ^ 1)
-    await t.rejects(openRecord(secret, record.id, damaged), `byte ${i}`)
+    await t.rejects(openRecord({ current: secret }, record.id, damaged), `byte ${i}`)
   }
 })
 

@@ -6,7 +6,7 @@ import { addFiles, giveBackDownloads, removeFile, reserveDownloads } from '../..
 import * as attempts from '../../lib/sessions/join-attempts.js'
 import type { AttemptOutcome, AttemptRequest } from '../../lib/sessions/join-attempts.js'
 import * as session from '../../lib/sessions/session.js'
-import { ATTEMPT_LIFETIME, secretsOf, type Changed, type Confirmations, type SessionRecord } from '../../lib/sessions/session.js'
+import { ATTEMPT_LIFETIME, DECISION_LIFETIME, secretsOf, type Changed, type Confirmations, type SessionRecord } from '../../lib/sessions/session.js'
 import { DAY, HOUR, newFile, newJoiner, newRecord, NOW, seededRandom } from './records.js'
 
 const request = (changes: Partial<AttemptRequest> = {}): AttemptRequest =>
@@ -111,7 +111,7 @@ t.test('the announced share goes to the first attempt with a share, and to no ot
   t.end()
 })
 
-t.test('an answered attempt is given back after a minute; one that is being decided never', (t) => {
+t.test('an answered attempt is given back after a minute; one that is being decided after another, when who decided it must have died', (t) => {
   const { record, id } = answered({ limits: { maxJoinAttempts: 1 } })
   const late = (ms: number): AttemptRequest => request({ now: NOW + ms })
   t.equal(attempts.reserveAttempt(record, late(ATTEMPT_LIFETIME - 1)).outcome.result, 'busy')
@@ -121,10 +121,12 @@ t.test('an answered attempt is given back after a minute; one that is being deci
   t.same(counted(given.record), { wrongCodes: 0, wrongPasswords: 0, pending: 1 })
 
   const confirming = attempts.takeConfirmation(record, id, NOW + ATTEMPT_LIFETIME - 1).record
-  t.equal(attempts.reserveAttempt(confirming, late(DAY)).outcome.result, 'busy', 'its confirmation came in time')
+  t.equal(attempts.reserveAttempt(confirming, late(DECISION_LIFETIME - 1)).outcome.result, 'busy', 'its confirmation came in time')
+  t.equal(attempts.reserveAttempt(confirming, late(DECISION_LIFETIME)).outcome.result, 'reserved')
 
   const reserved = attempts.reserveAttempt(newRecord({ limits: { maxJoinAttempts: 1 } }), request()).record
-  t.equal(attempts.reserveAttempt(reserved, late(DAY)).outcome.result, 'busy', 'a password is a guess as soon as it has come')
+  t.equal(attempts.reserveAttempt(reserved, late(DECISION_LIFETIME - 1)).outcome.result, 'busy', 'a password is a guess as soon as it has come')
+  t.equal(attempts.reserveAttempt(reserved, late(DECISION_LIFETIME)).outcome.result, 'reserved', 'and nobody was told whether it was right')
   t.end()
 })
 
@@ -162,7 +164,7 @@ t.test('how attempts end, and what each end counts', (t) => {
   t.same(counted(attempts.failAttempt(other, id).record), { wrongCodes: 0, wrongPasswords: 1, pending: 1 })
   t.same(counted(attempts.giveBackAttempt(other, id).record), { wrongCodes: 0, wrongPasswords: 0, pending: 1 })
   t.same(counted(attempts.giveBackAttempt(other, newJoinId()).record), { wrongCodes: 0, wrongPasswords: 0, pending: 2 })
-  t.equal(attempts.failAttempt(newRecord(), id).record.wrongPasswords, 1, 'a failure that comes too late is one all the same')
+  t.match(attempts.failAttempt(newRecord(), id), { record: { wrongPasswords: 0 }, outcome: false }, 'one that was given back has no outcome any more')
   t.end()
 })
 

@@ -1,0 +1,106 @@
+import { Cluster, Redis } from 'ioredis'
+import { ConfigError } from '../config.js'
+import { LocalSendError } from '../errors.js'
+import type { RedisTarget } from './redis-url.js'
+
+export type RedisClient = Redis | Cluster
+
+/** Milliseconds after which a command that nothing answers has failed: whoever waits for it is told to come back. */
+const COMMAND_TIMEOUT = 2000
+const CONNECT_TIMEOUT = 2000
+const KEEP_ALIVE = 10_000
+/** Milliseconds between two tries to connect, at most. */
+const RETRY_INTERVAL = 1000
+/** Seconds after which a client may find Redis again. */
+const RETRY_AFTER = 5
+
+/** What Redis answers when it is there and cannot serve at present: while it starts, fails over, or has no memory left. */
+const TEMPORARY = /^(?:LOADING|BUSY|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|UNBLOCKED|NOAUTH|WRONGPASS|NOPERM) /
+const REPLY = /^[A-Z]+ /
+
+/**
+ * The two connections of this process to Redis: one for commands, one that listens. Nothing queues up while Redis is away:
+ * commands fail at once, or after {@link COMMAND_TIMEOUT} where it hangs, and work again as soon as it is back.
+ */
+export class RedisConnection {
+  readonly client: RedisClient
+  readonly subscriber: RedisClient
+  readonly #onFailure: () => void
+
+  private constructor (target: RedisTarget, onFailure: () => void) {
+    this.#onFailure = onFailure
+    this.client = newClient(target)
+    // What it subscribed to, ioredis subscribes to again after every break.
+    this.subscriber = newClient(target)
+    // Without a listener each would be an uncaught error; what a break means is told to whoever wants something of Redis.
+    for (const client of [this.client, this.subscriber]) client.on('error', () => {})
+  }
+
+  /**
+   * @param onFailure - is told of every command that failed
+   * @throws ConfigError where nothing answers there, or not to this password
+   */
+  static async open (target: RedisTarget, onFailure = (): void => {}): Promise<RedisConnection> {
+    const connection = new RedisConnection(target, onFailure)
+    try {
+      await Promise.all([connection.client.connect(), connection.subscriber.connect()])
+      return connection
+    } catch (error) {
+      connection.close()
+      throw new ConfigError(`REDIS_URL must lead to a Redis that answers (${error instanceof Error ? error.message : String(error)}).`, { cause: error })
+    }
+  }
+
+  /** Whether a command would be sent now. */
+  get isReady (): boolean {
+    return this.client.status === 'ready'
+  }
+
+  /**
+   * Runs commands.
+   * @throws LocalSendError STORE_UNAVAILABLE where Redis is away, hangs, or cannot serve at present
+   */
+  async run <Reply> (commands: (client: RedisClient) => Promise<Reply>): Promise<Reply> {
+    try {
+      return await commands(this.client)
+    } catch (error) {
+      this.#onFailure()
+      throw unavailable(error)
+    }
+  }
+
+  async ping (): Promise<void> {
+    await this.run((client) => client.ping())
+  }
+
+  close (): void {
+    this.client.disconnect()
+    this.subscriber.disconnect()
+  }
+}
+
+/** The same failure in terms of the catalogue, unless it is a fault of this program. */
+export function unavailable (error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof LocalSendError) return error
+  if (REPLY.test(error.message) && !TEMPORARY.test(error.message)) return error
+  return new LocalSendError('STORE_UNAVAILABLE', { retryAfter: RETRY_AFTER, cause: error })
+}
+
+function newClient ({ kind, addresses, tls, username, password, master, database }: RedisTarget): RedisClient {
+  const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times, 10), RETRY_INTERVAL) * (0.5 + Math.random() / 2)
+  const options = {
+    keepAlive: KEEP_ALIVE,
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT,
+    commandTimeout: COMMAND_TIMEOUT,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: {} })
+  }
+  if (kind === 'cluster') return new Cluster([...addresses], { lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: retryStrategy, redisOptions: options })
+  if (kind === 'sentinel') return new Redis({ ...options, sentinels: [...addresses], name: master, db: database, retryStrategy, sentinelRetryStrategy: retryStrategy, ...(tls && { enableTLSForSentinelMode: true }) })
+  return new Redis({ ...options, ...addresses[0], db: database, retryStrategy })
+}
