@@ -30,7 +30,6 @@ export class RedisConnection {
   private constructor (target: RedisTarget, onFailure: () => void) {
     this.#onFailure = onFailure
     this.client = newClient(target)
-    // What it subscribed to, ioredis subscribes to again after every break.
     this.subscriber = newClient(target)
     // Without a listener each would be an uncaught error; what a break means is told to whoever wants something of Redis.
     for (const client of [this.client, this.subscriber]) client.on('error', () => {})
@@ -96,6 +95,8 @@ function newClient ({ kind, addresses, tls, username, password, master, database
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // ioredis leaves a failure of this unhandled, which would end the process; who listens subscribes again himself.
+    autoResubscribe: false,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(tls && { tls: {} })

@@ -173,13 +173,19 @@ export class RedisEventHub implements EventHub {
     return event
   }
 
-  /** After a break: what was published meanwhile nobody has heard. */
+  /** After a break: what was published meanwhile nobody has heard. Where that fails, as in the next break, the one after it is waited for. */
   #catchUp (): void {
+    const { subscriber } = this.#redis
+    const onError = (error: unknown): void => {
+      this.#onError(error)
+      subscriber.disconnect(true)
+    }
+    this.#redis.run(() => subscriber.subscribe(ENDS)).catch(onError)
     for (const [sessionId, channel] of this.#channels) {
       this.#next(channel, async () => {
-        await this.#redis.run(() => this.#redis.subscriber.subscribe(channelOf(sessionId)))
+        await this.#redis.run(() => subscriber.subscribe(channelOf(sessionId)))
         for (const hearer of channel.hearers) await this.#read(sessionId, hearer, formatEventId(hearer.at))
-      }).catch(this.#onError)
+      }).catch(onError)
     }
   }
 
