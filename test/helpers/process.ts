@@ -24,7 +24,11 @@ export async function spawnServer (t: Test, environment: Record<string, string>)
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', MIN_FREE_SPACE: '1MB', SHUTDOWN_GRACE: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })
-  t.teardown(() => child.kill('SIGKILL'))
+  t.teardown(() => {
+    // A server that ended where none should have says why only here.
+    if (!t.passing()) t.comment(`the server's exit code: ${child.exitCode}, signal: ${child.signalCode}, last lines:\n${output.split('\n').slice(-30).join('\n')}`)
+    child.kill('SIGKILL')
+  })
   const exit = once(child, 'exit').then(([code, signal]: Array<number | NodeJS.Signals | null>) => code ?? signal ?? -1)
   let output = ''
   const listening = new Promise<string>((resolve) => {
