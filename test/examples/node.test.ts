@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import '../helpers/plain-children.js'
 import { projectPath } from '../helpers/project.js'
 import { startServer } from '../helpers/server.js'
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
+import './plain-children.js'
 import { projectPath } from './project.js'
 
 const ENTRY = projectPath('dist/server.js')
