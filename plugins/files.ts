@@ -93,12 +93,10 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     const removed = await files.reclaim(before)
     if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
   }
-  // A bucket does not tell what others are writing from what was left there, but by its age.
-  const isBucket = config.BLOB_STORE === 's3'
-  await reclaim(isBucket && isShared ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY)
-  if (isBucket || isShared) {
+  await reclaim(isShared ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY)
+  if (isShared || config.BLOB_STORE === 's3') {
     const onError = (error: unknown): void => { app.log.error(error, 'looking for files that no session claims failed; it will be tried again') }
-    const timer = setInterval(() => { reclaim(isBucket ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY).catch(onError) }, LOOK_INTERVAL)
+    const timer = setInterval(() => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }, LOOK_INTERVAL)
     timer.unref()
     app.addHook('onClose', () => { clearInterval(timer) })
   }

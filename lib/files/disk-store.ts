@@ -88,7 +88,7 @@ export class DiskStore implements BlobStore {
     await this.freeSpace()
   }
 
-  /** One process uses the folder, so what lies there is from before. */
+  /** Everything, of whatever age: where others write, only what belongs to sessions that have ended is removed. */
   async inventory (): Promise<ReadonlyMap<SessionId, readonly BlobKey[]>> {
     const blobs = new Map<SessionId, BlobKey[]>()
     for (const name of await readdir(this.#folder)) {

@@ -55,7 +55,7 @@ export class SharedTurns implements UploadTurns {
       const [how, id] = message.split(' ')
       if (channel === WANTED && isFileId(id) && turns.#held.has(id)) turns.#turns.interrupt(id, how === 'seize' ? 'seize' : 'wait')
     })
-    await redis.run(() => redis.subscriber.subscribe(WANTED))
+    await redis.subscribe(WANTED)
     return turns
   }
 

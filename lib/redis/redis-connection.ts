@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import { ConfigError } from '../config.js'
 import { LocalSendError } from '../errors.js'
@@ -11,6 +12,8 @@ const CONNECT_TIMEOUT = 2000
 const KEEP_ALIVE = 10_000
 /** Milliseconds between two tries to connect, at most. */
 const RETRY_INTERVAL = 1000
+/** Milliseconds between two tries to listen again. */
+const RESTORE_INTERVAL = 50
 /** Seconds after which a client may find Redis again. */
 const RETRY_AFTER = 5
 
@@ -24,8 +27,12 @@ const REPLY = /^[A-Z]+ /
  */
 export class RedisConnection {
   readonly client: RedisClient
+  /** To hear messages on; channels are for {@link subscribe}. */
   readonly subscriber: RedisClient
   readonly #onFailure: () => void
+  readonly #channels = new Set<string>()
+  #restorations = 0
+  readonly #onRestored: Array<() => Promise<void>> = []
 
   private constructor (target: RedisTarget, onFailure: () => void) {
     this.#onFailure = onFailure
@@ -43,6 +50,7 @@ export class RedisConnection {
     const connection = new RedisConnection(target, onFailure)
     try {
       await Promise.all([connection.client.connect(), connection.subscriber.connect()])
+      connection.subscriber.on('ready', () => { void connection.#restore() })
       return connection
     } catch (error) {
       connection.close()
@@ -65,6 +73,49 @@ export class RedisConnection {
     } catch (error) {
       this.#onFailure()
       throw unavailable(error)
+    }
+  }
+
+  /**
+   * Listens to a channel, over breaks of the connection too.
+   * @throws LocalSendError STORE_UNAVAILABLE
+   */
+  async subscribe (channel: string): Promise<void> {
+    const isNew = !this.#channels.has(channel)
+    this.#channels.add(channel)
+    try {
+      await this.run(() => this.subscriber.subscribe(channel))
+    } catch (error) {
+      if (isNew) this.#channels.delete(channel)
+      throw error
+    }
+  }
+
+  unsubscribe (channel: string): void {
+    this.#channels.delete(channel)
+    this.subscriber.unsubscribe(channel).catch(() => { /* Without a connection there is no subscription. */ })
+  }
+
+  /**
+   * Calls back when all channels are listened to again after a break, and commands are answered: what was said meanwhile nobody has
+   * heard. Where a listener fails, all of it is done again.
+   */
+  onRestored (listener: () => Promise<void>): void {
+    this.#onRestored.push(listener)
+  }
+
+  /** What ioredis would do by itself, but that a failure of it would then be nobody's and end the process. */
+  async #restore (): Promise<void> {
+    const restoration = ++this.#restorations
+    while (restoration === this.#restorations && this.subscriber.status === 'ready') {
+      try {
+        if (this.#channels.size > 0) await this.run(() => this.subscriber.subscribe(...this.#channels))
+        await this.ping()
+        await Promise.all(this.#onRestored.map((listener) => listener()))
+        return
+      } catch {
+        await delay(RESTORE_INTERVAL)
+      }
     }
   }
 
@@ -95,7 +146,6 @@ function newClient ({ kind, addresses, tls, username, password, master, database
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    // ioredis leaves a failure of this unhandled, which would end the process; who listens subscribes again himself.
     autoResubscribe: false,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),

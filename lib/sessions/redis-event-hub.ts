@@ -1,4 +1,5 @@
 import { utf8 } from '../crypto/bytes.js'
+import { isLocalSendError } from '../errors.js'
 import { isJoinId, isSessionId, type SessionId } from '../ids.js'
 import type { RedisConnection } from '../redis/redis-connection.js'
 import { listOf, textOf, type Reply } from '../redis/redis-script.js'
@@ -59,10 +60,10 @@ export class RedisEventHub implements EventHub {
   /** @throws LocalSendError STORE_UNAVAILABLE */
   static async open (options: Options): Promise<RedisEventHub> {
     const hub = new RedisEventHub(options)
-    const { subscriber } = options.redis
-    subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => { hub.#hear(channel.toString(), message) })
-    subscriber.on('ready', () => { hub.#catchUp() })
-    await options.redis.run(() => subscriber.subscribe(ENDS))
+    const { redis } = options
+    redis.subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => { hub.#hear(channel.toString(), message) })
+    redis.onRestored(() => hub.#catchUp())
+    await redis.subscribe(ENDS)
     return hub
   }
 
@@ -85,7 +86,7 @@ export class RedisEventHub implements EventHub {
     }
     try {
       // Before what there is is read, so that nothing is missed between the two.
-      await this.#redis.run(() => this.#redis.subscriber.subscribe(channelOf(sessionId)))
+      await this.#redis.subscribe(channelOf(sessionId))
       await this.#next(channel, async () => {
         await this.#read(sessionId, hearer, lastEventId, true)
         channel.hearers.add(hearer)
@@ -173,20 +174,17 @@ export class RedisEventHub implements EventHub {
     return event
   }
 
-  /** After a break: what was published meanwhile nobody has heard. Where that fails, as in the next break, the one after it is waited for. */
-  #catchUp (): void {
-    const { subscriber } = this.#redis
-    const onError = (error: unknown): void => {
+  /**
+   * After a break: what was published meanwhile nobody has heard.
+   * @throws LocalSendError STORE_UNAVAILABLE
+   */
+  async #catchUp (): Promise<void> {
+    await Promise.all([...this.#channels].map(([sessionId, channel]) => this.#next(channel, async () => {
+      for (const hearer of channel.hearers) await this.#read(sessionId, hearer, formatEventId(hearer.at))
+    }).catch((error: unknown) => {
       this.#onError(error)
-      subscriber.disconnect(true)
-    }
-    this.#redis.run(() => subscriber.subscribe(ENDS)).catch(onError)
-    for (const [sessionId, channel] of this.#channels) {
-      this.#next(channel, async () => {
-        await this.#redis.run(() => subscriber.subscribe(channelOf(sessionId)))
-        for (const hearer of channel.hearers) await this.#read(sessionId, hearer, formatEventId(hearer.at))
-      }).catch(onError)
-    }
+      if (isLocalSendError(error, 'STORE_UNAVAILABLE')) throw error
+    })))
   }
 
   /** Does something on a channel when all before is done. */
@@ -200,7 +198,7 @@ export class RedisEventHub implements EventHub {
     channel.readers -= 1
     if (channel.readers > 0 || this.#channels.get(sessionId) !== channel) return
     this.#channels.delete(sessionId)
-    this.#redis.subscriber.unsubscribe(channelOf(sessionId)).catch(() => { /* Without a connection there is no subscription. */ })
+    this.#redis.unsubscribe(channelOf(sessionId))
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { randomBytes, toHex } from '../../lib/crypto/bytes.js'
 import { call, createSession, download, joinSession, randomContent, sha256, uploadFile, type TestSession } from './client.js'
@@ -39,4 +40,15 @@ export async function checkTransfer (t: Test, session: TestSession, token: strin
   t.equal(Buffer.compare((await download(`${session.url}/download/${fileId}`, token)).bytes, CONTENT), 0, 'the same bytes')
   const range = await download(`${session.url}/download/${fileId}`, token, { range: 'bytes=262140-262150' })
   t.same([...range.bytes], [...CONTENT.subarray(262140, 262151)])
+}
+
+/** Does it again until it succeeds: what a client does while something is away. */
+export async function insist <Value> (action: () => Promise<Value>): Promise<Value> {
+  for (;;) {
+    try {
+      return await action()
+    } catch {
+      await delay(50)
+    }
+  }
 }

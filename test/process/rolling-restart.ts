@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import { call, createSession, download, joinSession, randomContent } from '../helpers/client.js'
 import { freePort } from '../helpers/nginx.js'
 import { spawnServer } from '../helpers/process.js'
-import { newSecret } from '../helpers/restart.js'
+import { insist, newSecret } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
 import { beginUpload, offsetOf, sendPiece } from '../helpers/tus.js'
 
@@ -66,15 +66,4 @@ export async function restartUnderLoad (t: Test, { clients, size, piece, restart
   const breaks = await Promise.all(uploads)
   t.ok(breaks.some((count) => count > 0), 'somebody was interrupted')
   t.equal((await call(`${origin}/health/ready`)).status, 200)
-}
-
-/** Does it again until it succeeds: what a client does while the server is away. */
-async function insist <Value> (action: () => Promise<Value>): Promise<Value> {
-  for (;;) {
-    try {
-      return await action()
-    } catch {
-      await delay(50)
-    }
-  }
 }

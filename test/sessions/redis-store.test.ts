@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { randomBytes } from '../../lib/crypto/bytes.js'
 import { newSessionId } from '../../lib/new-ids.js'
@@ -6,6 +5,7 @@ import { reserveDownloads } from '../../lib/sessions/session-files.js'
 import { RedisStore } from '../../lib/sessions/redis-store.js'
 import type { Secrets } from '../../lib/sessions/sealing.js'
 import { TestRedis } from '../helpers/redis.js'
+import { insist } from '../helpers/restart.js'
 import { needs } from '../helpers/services.js'
 import { wrongCode } from './embedded.js'
 import { HOUR, newFile, newRecord, NOW } from './records.js'
@@ -160,15 +160,4 @@ if (await needs(t, 'redis')) {
     await insist(() => store.get(record.id))
     t.equal((await store.get(record.id))?.wrongCodes, expected)
   })
-}
-
-/** Does it again until it succeeds. */
-async function insist <Value> (action: () => Promise<Value>): Promise<Value> {
-  for (;;) {
-    try {
-      return await action()
-    } catch {
-      await delay(50)
-    }
-  }
 }
