@@ -65,7 +65,7 @@ export const isSessionGone = (error: unknown): boolean =>
 
 /** What may pass by itself: a broken connection, a server that is busy, restarting or failing. */
 export const isTransient = (error: unknown): boolean =>
-  isClientError(error, 'NETWORK', 'TOO_MANY_REQUESTS', 'INTERNAL', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE', 'SERVER_STOPPING', 'REQUEST_TIMEOUT')
+  isClientError(error, 'NETWORK', 'TOO_MANY_REQUESTS', 'INTERNAL', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE', 'STORE_UNAVAILABLE', 'SERVER_STOPPING', 'REQUEST_TIMEOUT')
 
 /** What the modules of lib/crypto throw, as a {@link ClientError} of the same code; anything else as it is. */
 export const toClientError = (error: unknown): unknown =>

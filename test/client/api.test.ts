@@ -1,10 +1,11 @@
 import t from 'tap'
 import { Api } from '../../client/api.js'
-import { ClientError, isErrorCode, isSessionGone } from '../../client/errors.js'
+import { ClientError, isErrorCode, isSessionGone, isTransient } from '../../client/errors.js'
 import { joinSession } from '../../client/join.js'
 import { MultipartBody } from '../../client/multipart.js'
 import { apiOf, createSession } from '../../client/session.js'
 import { toBase64url, toHex, utf8, type Bytes } from '../../lib/crypto/bytes.js'
+import { ERRORS } from '../../lib/errors.js'
 import { isFileId, isJoinId, isSessionId, type FileId, type JoinId, type SessionId } from '../../lib/ids.js'
 import { newFileId, newJoinId } from '../../lib/new-ids.js'
 import { PASSWORD } from '../helpers/client.js'
@@ -384,5 +385,11 @@ t.test('ids and codes are told from what only looks like them', (t) => {
   t.ok(isErrorCode('SESSION_NOT_FOUND'))
   const ids: readonly [SessionId, JoinId, FileId] = [SID, JOIN, FILE]
   t.same([isSessionId, isJoinId, isFileId].map((is, i) => is(`${ids[i]}\n`)), [false, false, false], 'a line behind it')
+  t.end()
+})
+
+t.test('whatever makes a server say that it cannot serve now is tried again, but where it wants nobody', (t) => {
+  const codes = Object.keys(ERRORS).filter(isErrorCode).filter((code) => ERRORS[code].status === 503)
+  t.same(codes.filter((code) => !isTransient(new ClientError(code))), ['SERVER_FULL', 'SERVER_DRAINING'])
   t.end()
 })
