@@ -26,15 +26,16 @@ export function adapted (text: string, values: Readonly<Record<string, string>>)
 /**
  * nginx's configuration, with the site that deploy/nginx ships; only addresses and the certificate are others.
  *
+ * @param upstream - origin of the server, or of each of several
  * @param location - path of the site that is passed on, with a slash at both ends
  */
-export async function writeNginxConfiguration (folder: string, upstream: string, location = '/'): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
+export async function writeNginxConfiguration (folder: string, upstream: string | readonly string[], location = '/'): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
   const certificate = await createCertificate(folder)
   const [port, plainPort] = [await freePort(), await freePort()]
   const path = join(folder, 'nginx.conf')
   await writeFile(path, OUTSIDE)
   await writeFile(join(folder, 'local-send.conf'), adapted(await shipped('nginx/local-send.conf'), {
-    'server 127.0.0.1:5000;': `server ${new URL(upstream).host};`,
+    'server 127.0.0.1:5000;': [upstream].flat().map((origin) => `server ${new URL(origin).host};`).join(' '),
     'listen 443 ssl http2;': `listen 127.0.0.1:${port} ssl http2;`,
     'listen [::]:443 ssl http2;': '',
     'listen 80;': `listen 127.0.0.1:${plainPort};`,
@@ -49,7 +50,7 @@ export async function writeNginxConfiguration (folder: string, upstream: string,
 }
 
 /** Real nginx in front of a server, as deploy/nginx sets it up; it ends with the test. @returns its origin */
-export async function startNginx (t: Test, upstream: string, location?: string): Promise<string> {
+export async function startNginx (t: Test, upstream: string | readonly string[], location?: string): Promise<string> {
   const folder = await temporaryFolder(t)
   const { path, port, cert } = await writeNginxConfiguration(folder, upstream, location)
   trust(t, cert)

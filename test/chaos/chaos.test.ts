@@ -1,0 +1,10 @@
+import t from 'tap'
+import { needs } from '../helpers/services.js'
+import { survive } from './chaos.js'
+
+const { CHAOS_SEED: seed = '1' } = process.env
+
+t.test('several instances under a mixed load survive what happens to them', async (t) => {
+  for (const service of ['redis', 'swift', 'nginx', 'openssl'] as const) if (!await needs(t, service)) return
+  await survive(t, { seed: Number(seed), rounds: 1, clients: 6 })
+})
