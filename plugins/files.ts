@@ -73,7 +73,16 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES)
   const types = { allowedTypes: config.ALLOWED_TYPES, allowedExtensions: config.ALLOWED_EXTENSIONS }
 
-  const files = new Files({ sessions, records, blobs, quota, turns, activity, isShared })
+  const files = new Files({
+    sessions,
+    records,
+    blobs,
+    quota,
+    turns,
+    activity,
+    isShared,
+    onError: (error) => { app.log.error(error, 'removing a file failed; it will be looked for again') }
+  })
   const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock, isShared, newFence: isShared ? newFence : () => undefined }
   app.decorate('blobs', blobs)
   app.decorate('storageQuota', quota)

@@ -25,6 +25,8 @@ interface Dependencies {
   readonly activity: UploadActivity
   /** Whether other processes work on the same sessions and files. */
   readonly isShared: boolean
+  /** Is told what could not be removed. */
+  readonly onError: (error: unknown) => void
 }
 
 /** What there is of files in the sessions and on the disk, and how it goes away again. */
@@ -36,8 +38,9 @@ export class Files {
   readonly #turns: UploadTurns
   readonly #activity: UploadActivity
   readonly #isShared: boolean
+  readonly #onError: (error: unknown) => void
 
-  constructor ({ sessions, records, blobs, quota, turns, activity, isShared }: Dependencies) {
+  constructor ({ sessions, records, blobs, quota, turns, activity, isShared, onError }: Dependencies) {
     this.#sessions = sessions
     this.#records = records
     this.#blobs = blobs
@@ -45,6 +48,7 @@ export class Files {
     this.#turns = turns
     this.#activity = activity
     this.#isShared = isShared
+    this.#onError = onError
     sessions.onEnd(async (session) => {
       await this.discard(session.id, [...session.files, ...session.uploads])
       quota.end(session.id)
@@ -141,9 +145,11 @@ export class Files {
     await queue.addAll(keys.map((key) => () => this.#blobs.remove(key)))
   }
 
-  /** Removes the blobs of files that no record holds any more; one that cannot be removed keeps its room and does not keep the others. */
+  /**
+   * Removes the blobs of files that no record holds any more, which is what their end consists in. So one that cannot be removed
+   * fails nobody's request: it keeps its room until its session ends, and {@link reclaim} finds it.
+   */
   async discard (sessionId: SessionId, files: ReadonlyArray<NewFile | OpenUpload>): Promise<void> {
-    const failures: unknown[] = []
     for (const file of files) {
       const { id, parts } = file
       try {
@@ -151,10 +157,9 @@ export class Files {
         await this.#removeAll(Array.from({ length: parts.length + 1 }, (_, part) => keyOfPart(sessionId, file, part)))
         this.#quota.release(sessionId, offsetOf({ parts }))
       } catch (error) {
-        failures.push(error)
+        this.#onError(error)
       }
       this.#activity.end(id)
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'some files could not be removed')
   }
 }

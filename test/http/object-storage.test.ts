@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, sha256, uploadFile } from '../helpers/client.js'
 import { createEndToEnd, letIn, sealedUploadHeaders, sealFile, uploadSealed } from '../helpers/end-to-end.js'
-import { emptied, PART, startS3 } from '../helpers/s3.js'
+import { startFaults } from '../helpers/faults.js'
+import { emptied, environmentFor, PART, startS3 } from '../helpers/s3.js'
 import { startServer } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
 import { arrived, beginUpload, checksumOf, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
@@ -129,6 +130,24 @@ t.test('files in object storage', async (t) => {
     t.equal((await sendPiece(url, session.token, 1000, randomContent(1000))).status, 204)
     t.equal((await download(`${session.url}/download/${file.file_id}`, session.token)).bytes.length, 1000)
     await call(`${session.url}/close`, { method: 'POST', token: session.token })
+    await emptied(t, s3)
+  })
+
+  t.test('what cannot be removed is gone for everybody all the same, and is removed later', async (t) => {
+    const faults = await startFaults(t, s3.endpoint)
+    const { app, origin } = await startServer(t, { ...environmentFor(faults.origin), UPLOAD_FOLDER: '/does-not-exist' })
+    const session = await createSession(origin)
+    const [first] = [await uploadFile(session, session.token, randomContent(1000)), await uploadFile(session, session.token, randomContent(1000))]
+    let isFailing = true
+    faults.inject('error', ({ method }) => isFailing && method === 'DELETE', Infinity)
+    const url = `${session.url}/files/${first.file_id}`
+    t.equal((await call(url, { method: 'DELETE', token: session.token })).status, 204)
+    t.equal((await call(url, { method: 'DELETE', token: session.token })).summary, '404 FILE_NOT_FOUND')
+    t.equal((await call(`${session.url}/close`, { method: 'POST', token: session.token })).status, 200)
+    t.equal((await call(`${session.url}/status`, { token: session.token })).status, 401)
+    t.equal((await s3.objects()).length, 2)
+    isFailing = false
+    t.equal(await app.files.reclaim(Number.POSITIVE_INFINITY), 2)
     await emptied(t, s3)
   })
 })
