@@ -110,7 +110,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     app.addHook('onClose', () => { clearInterval(timer) })
   }
   sessions.onSweep(async (now) => {
-    // Looking into every record is work enough for one instance at a time.
+    // One instance at a time: others would find what it has found already.
     if (redis !== null && await redis.run((client) => client.set('local-send:file-sweep', process.pid, 'PX', FILE_SWEEP_INTERVAL, 'NX')) !== 'OK') return
     const ended = await files.sweep(now)
     if (ended === 0) return

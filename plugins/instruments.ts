@@ -3,7 +3,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { FastifyInstance } from 'fastify'
 import type { Direction } from '../lib/service-events.js'
-import { KINDS, STATUSES, takeCensus } from '../lib/sessions/census.js'
+import { KINDS, RecentCensus, STATUSES } from '../lib/sessions/census.js'
 
 const REFUSALS = ['code', 'password', 'rejected', 'full', 'given-up', 'locked', 'busy', 'unknown-session'] as const
 const END_REASONS = ['closed', 'expired', 'revoked', 'stopped'] as const
@@ -106,13 +106,14 @@ export function gaugeState (registry: Registry, app: FastifyInstance, version: s
 }
 
 function gaugeCensus (registry: Registry, { sessions }: FastifyInstance): void {
+  const recent = new RecentCensus(() => sessions.all())
   const there: Gauge<'kind' | 'status'> = new Gauge({
     registers: [registry],
     name: 'local_send_sessions',
     help: 'Sessions that there are',
     labelNames: ['kind', 'status'],
     async collect () {
-      const census = await takeCensus(sessions.all())
+      const census = await recent.take()
       for (const kind of KINDS) for (const status of STATUSES) there.set({ kind, status }, census.sessions[kind][status])
     }
   })
@@ -122,7 +123,7 @@ function gaugeCensus (registry: Registry, { sessions }: FastifyInstance): void {
     help: 'Files that are whole, and resumable uploads that are not',
     labelNames: ['state'],
     async collect () {
-      const census = await takeCensus(sessions.all())
+      const census = await recent.take()
       files.set({ state: 'ready' }, census.files)
       files.set({ state: 'uploading' }, census.uploads)
     }

@@ -101,7 +101,7 @@ export class Files {
   /** Removes the files whose own time is over. @returns how many */
   async sweep (now: number): Promise<number> {
     let removed = 0
-    for await (const session of this.#sessions.all()) {
+    for (const session of await this.#sessions.withEndedFiles(now)) {
       for (const { id } of endedFiles(session, now)) {
         await this.#delete(session.id, id)
         removed += 1

@@ -24,3 +24,30 @@ export async function takeCensus (records: AsyncIterable<SessionRecord>): Promis
   }
   return { sessions, files, uploads }
 }
+
+/** A census costs as much as there are records: nobody's asking for it takes more than this share of the time. */
+const SHARE = 0.1
+
+/** A census for those who ask again and again. It is taken anew when the last one is old enough for what it took. */
+export class RecentCensus {
+  readonly #records: () => AsyncIterable<SessionRecord>
+  #last: { readonly result: Promise<Census>, freshUntil: number } | undefined
+
+  constructor (records: () => AsyncIterable<SessionRecord>) {
+    this.#records = records
+  }
+
+  async take (): Promise<Census> {
+    const begunAt = performance.now()
+    if (this.#last === undefined || begunAt > this.#last.freshUntil) {
+      const last = { result: takeCensus(this.#records()), freshUntil: Number.POSITIVE_INFINITY }
+      this.#last = last
+      const settled = (): void => {
+        const now = performance.now()
+        last.freshUntil = now + (now - begunAt) * (1 / SHARE - 1)
+      }
+      last.result.then(settled, () => { last.freshUntil = 0 })
+    }
+    return await this.#last.result
+  }
+}

@@ -1,6 +1,7 @@
 import type { Bytes } from '../crypto/bytes.js'
 import type { SessionId } from '../ids.js'
 import { RecordDatabase } from './record-database.js'
+import { endedFiles } from './session-files.js'
 import { isExpired, type Changed, type SessionRecord } from './session.js'
 import type { SessionStore } from './store.js'
 import { WrittenRecord } from './written-record.js'
@@ -97,6 +98,10 @@ export class EmbeddedStore implements SessionStore {
   async expired (now: number): Promise<readonly SessionId[]> {
     await this.#removeAll()
     return this.#idsOf((record) => isExpired(record, now))
+  }
+
+  withEndedFiles (now: number): Promise<readonly SessionRecord[]> {
+    return Promise.resolve([...this.#records.values()].map(({ record }) => record).filter((record) => endedFiles(record, now).length > 0))
   }
 
   volatileIds (): Promise<readonly SessionId[]> {

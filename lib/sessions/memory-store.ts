@@ -1,4 +1,5 @@
 import type { SessionId } from '../ids.js'
+import { endedFiles } from './session-files.js'
 import { isExpired, type Changed, type SessionRecord } from './session.js'
 import type { SessionStore } from './store.js'
 
@@ -39,6 +40,10 @@ export class MemoryStore implements SessionStore {
 
   expired (now: number): Promise<readonly SessionId[]> {
     return Promise.resolve([...this.#records.values()].filter((record) => isExpired(record, now)).map(({ id }) => id))
+  }
+
+  withEndedFiles (now: number): Promise<readonly SessionRecord[]> {
+    return Promise.resolve([...this.#records.values()].filter((record) => endedFiles(record, now).length > 0))
   }
 
   async * all (): AsyncGenerator<SessionRecord> {

@@ -8,8 +8,10 @@ import { listOf, textOf, type Reply } from '../redis/redis-script.js'
 import * as scripts from './redis-record-scripts.js'
 import { RecordCache } from './record-cache.js'
 import { RecordChanges } from './record-changes.js'
+import { RedisFileEnds } from './redis-file-ends.js'
 import { isSecretOf, newSecretCheck, openRecord, sealRecord } from './sealed-record.js'
 import type { Secrets } from './sealing.js'
+import { endedFiles } from './session-files.js'
 import { expiresAt, type Changed, type SessionRecord } from './session.js'
 import type { SessionStore } from './store.js'
 
@@ -49,6 +51,7 @@ export class RedisStore implements SessionStore {
   readonly #redis: RedisConnection
   readonly #secrets: Secrets
   readonly #onError: (error: unknown) => void
+  readonly #fileEnds: RedisFileEnds
   readonly #cache = new RecordCache()
   readonly #changes: RecordChanges
 
@@ -56,6 +59,7 @@ export class RedisStore implements SessionStore {
     this.#redis = redis
     this.#secrets = secrets
     this.#onError = onError
+    this.#fileEnds = new RedisFileEnds(redis)
     this.#changes = new RecordChanges((id, apply) => this.#change(id, apply))
   }
 
@@ -112,13 +116,15 @@ export class RedisStore implements SessionStore {
     return expired
   }
 
+  async withEndedFiles (now: number): Promise<readonly SessionRecord[]> {
+    const ended: SessionRecord[] = []
+    for await (const record of this.#readAll(await this.#fileEnds.due(now))) if (endedFiles(record, now).length > 0) ended.push(record)
+    await this.#fileEnds.forget(now)
+    return ended
+  }
+
   async * all (): AsyncGenerator<SessionRecord> {
-    const ids = (await this.#redis.run((client) => client.zrange(INDEX, '0', '-1'))).filter(isSessionId)
-    for (const page of pagesOf(ids)) {
-      for (const found of await Promise.all(page.map((id) => this.#read(id)))) {
-        if (found !== undefined) yield found.record
-      }
-    }
+    yield * this.#readAll((await this.#redis.run((client) => client.zrange(INDEX, '0', '-1'))).filter(isSessionId))
   }
 
   /** None: other processes go on with them. */
@@ -153,7 +159,20 @@ export class RedisStore implements SessionStore {
     await this.#redis.run((client) => client.set(CHECK, Buffer.from(check)))
   }
 
+  async * #readAll (ids: readonly SessionId[]): AsyncGenerator<SessionRecord> {
+    for (const page of pagesOf(ids)) {
+      for (const found of await Promise.all(page.map((id) => this.#look(id)))) if (found !== undefined) yield found.record
+    }
+  }
+
   async #read (id: SessionId): Promise<VersionedRecord | undefined> {
+    const found = await this.#look(id)
+    if (found !== undefined) this.#cache.set(found)
+    return found
+  }
+
+  /** Reads without keeping what was read. */
+  async #look (id: SessionId): Promise<VersionedRecord | undefined> {
     const known = this.#cache.get(id)
     return await this.#opened(id, listOf(await scripts.readRecord.run(this.#redis, [keyOf(id)], [known?.version ?? ''])), known)
   }
@@ -165,9 +184,7 @@ export class RedisStore implements SessionStore {
     if (!Buffer.isBuffer(sealed)) return known && { ...known, record: { ...known.record, lastUsedAt } }
     try {
       const { record } = await openRecord(this.#secrets, id, sealed)
-      const opened = { version: textOf(version), record: { ...record, lastUsedAt } }
-      this.#cache.set(opened)
-      return opened
+      return { version: textOf(version), record: { ...record, lastUsedAt } }
     } catch (error) {
       this.#onError(error)
       return undefined
@@ -191,6 +208,7 @@ export class RedisStore implements SessionStore {
       if (found === undefined) return false
       const record = apply(found.record)
       if (record === found.record) return true
+      await this.#fileEnds.announce(record, found.record)
       const version = newVersion()
       const sealed = await sealRecord(this.#secrets.current, record)
       const outcome = await this.#write(id, found.version, version, sealed, deadline)

@@ -139,6 +139,10 @@ export function markReceived (record: SessionRecord, ids: readonly FileId[], par
 export const endedFiles = (record: SessionRecord, now: number): readonly Entry[] =>
   entries(record).filter(({ endsAt }) => endsAt !== null && now >= endsAt)
 
+/** The moments at which files or uploads of a session end before it, each once. */
+export const fileEnds = (record: SessionRecord): number[] =>
+  [...new Set(entries(record).flatMap(({ endsAt }) => endsAt ?? []))]
+
 /** Reserves one download of each of some files, of all or none, so that no two can pass a limit of one. */
 export function reserveDownloads (record: SessionRecord, ids: ReadonlySet<FileId>): Changed<'reserved' | 'used-up' | 'not-found'> {
   const wanted = entries(record).filter(({ id }) => ids.has(id))

@@ -272,6 +272,11 @@ export class Sessions {
     return expired.length
   }
 
+  /** The sessions with files whose own time is over. */
+  async withEndedFiles (now: number): Promise<readonly SessionRecord[]> {
+    return await this.#store.withEndedFiles(now)
+  }
+
   /** All sessions, also those that have expired and are not swept yet. */
   all (): AsyncIterable<SessionRecord> {
     return this.#store.all()

@@ -169,6 +169,25 @@ export function sessionStoreContract (t: Test, managed: 'volatile' | 'durable', 
     t.ok(await store.get(ended.id))
   })
 
+  t.test('withEndedFiles gives those with a file whose time is over, until it is removed', async (t) => {
+    const store = await create(t)
+    const [early, late, never] = [newRecord(), newRecord(), newRecord()]
+    for (const record of [early, late, never]) await store.add(record, MANY)
+    const addFile = (id: SessionId, endsAt: number | null): Promise<unknown> =>
+      store.update(id, (record) => ({ record: { ...record, files: [...record.files, { ...newFile(), endsAt }] }, outcome: true }))
+    await Promise.all([addFile(early.id, NOW + 10), addFile(early.id, NOW + 20), addFile(late.id, NOW + 20), addFile(never.id, null)])
+    const ended = async (now: number): Promise<SessionId[]> => (await store.withEndedFiles(now)).map(({ id }) => id).sort()
+    t.same(await ended(NOW + 9), [])
+    t.same(await ended(NOW + 10), [early.id])
+    t.same(await ended(NOW + 10), [early.id], 'again while it is there')
+    t.same((await store.withEndedFiles(NOW + 10)).map(({ files }) => files.length), [2], 'with all that the record has')
+    await store.update(early.id, (record) => ({ record: { ...record, files: record.files.slice(1) }, outcome: true }))
+    t.same(await ended(NOW + 10), [])
+    t.same(await ended(NOW + 20), [early.id, late.id].sort())
+    await store.delete(late.id)
+    t.same(await ended(NOW + 20), [early.id])
+  })
+
   t.test('all gives the records as they are now, expired or not', async (t) => {
     const store = await create(t)
     const [used, expired, deleted] = [newRecord(), newRecord({ endsAt: NOW - 1 }), newRecord()]
