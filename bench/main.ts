@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e] [web] [proxy]`: measures Local Send beside what one would write, or run,
+ * `npm run bench -- [upload] [raw] [tus] [download] [range] [memory] [e2e] [web] [proxy] [scale]`: measures Local Send beside what one would write, or run,
  * without it. Linux only, since CPU time and memory come out of /proc. The tables go to the standard output, the progress to the
  * standard error.
  */
@@ -17,6 +17,7 @@ import { NGINX } from './nginx.js'
 import { benchProxy } from './proxy.js'
 import { benchRange } from './range.js'
 import { benchRaw } from './raw.js'
+import { benchScale } from './scale.js'
 import { formatSize, toMarkdown, type Report } from './table.js'
 import type { Task } from './task.js'
 import { createTestFile, type TestFile } from './test-file.js'
@@ -33,7 +34,8 @@ const BENCHES = new Map<string, (task: Task) => Promise<Report | readonly Report
   ['memory', benchMemory],
   ['e2e', benchEndToEnd],
   ['web', benchWeb],
-  ['proxy', benchProxy]
+  ['proxy', benchProxy],
+  ['scale', benchScale]
 ])
 
 /** Room that a benchmark takes at most, as multiples of the size: all test files, and what a server stores of them. */
@@ -49,7 +51,7 @@ Runs the benchmarks named, all of them unless any is.
   --help        shows this text
 
 The files lie in a folder in TMPDIR, which is removed at the end. The raw benchmark measures nginx, too, where ${NGINX} is there, and e2e magic-wormhole;
-web needs Chromium, proxy nginx, openssl, curl and h2load.
+web needs Chromium, proxy nginx, openssl, curl and h2load, scale Redis.
 `
 
 interface Options {

@@ -21,6 +21,7 @@ const ERROR_LEVEL = 50
 export interface Server {
   /** `http://127.0.0.1:PORT` */
   readonly origin: string
+  readonly pid: number
   /** CPU seconds of all its threads since it started, in the kernel too. */
   cpuSeconds (): Promise<number>
   /** Bytes: the largest resident set since it started, or since {@link Server.forgetPeak}. */
@@ -74,6 +75,7 @@ async function start ({ name, command, args, cwd, env }: Program, ready: (child:
   ])
   return {
     origin,
+    pid: child.pid ?? 0,
     cpuSeconds: () => cpuSecondsOf(child.pid),
     peakMemory: () => peakMemoryOf(child.pid),
     async forgetPeak () {

@@ -91,6 +91,7 @@ function downloading (name: string, way: Way, target: Target, folder: string): C
 /** Two servers as one. */
 const together = (first: Server, second: Server): Server => ({
   origin: second.origin,
+  pid: second.pid,
   cpuSeconds: async () => await first.cpuSeconds() + await second.cpuSeconds(),
   peakMemory: async () => await first.peakMemory() + await second.peakMemory(),
   async forgetPeak () {
