@@ -43,7 +43,7 @@ export class DiskStore implements BlobStore {
       return true
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return false
-      throw error
+      throw this.#failure(error)
     }
   }
 
@@ -62,12 +62,16 @@ export class DiskStore implements BlobStore {
   }
 
   async replaceEnd (key: BlobKey, position: number, end: Bytes): Promise<void> {
-    const handle = await open(this.#path(key), 'r+')
     try {
-      await handle.truncate(position)
-      await handle.write(end, 0, end.length, position)
-    } finally {
-      await handle.close()
+      const handle = await open(this.#path(key), 'r+')
+      try {
+        await handle.truncate(position)
+        await handle.write(end, 0, end.length, position)
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      throw this.#failure(error)
     }
   }
 
@@ -80,8 +84,12 @@ export class DiskStore implements BlobStore {
   }
 
   async freeSpace (): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#folder)
-    return bavail * bsize
+    try {
+      const { bavail, bsize } = await statfs(this.#folder)
+      return bavail * bsize
+    } catch (error) {
+      throw this.#failure(error)
+    }
   }
 
   async check (): Promise<void> {
@@ -222,5 +230,10 @@ class DiskReader implements BlobReader {
 const isErrno = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
 
-const storageError = (error: unknown): unknown =>
-  isErrno(error, 'ENOSPC', 'EDQUOT') ? new LocalSendError('STORAGE_FULL', { retryAfter: 60, cause: error }) : error
+/** What a disk says while it is broken, read-only, taken away or out of reach: it may pass, and what is there is not lost. */
+const OUT_OF_ORDER = ['EACCES', 'EIO', 'EMFILE', 'ENFILE', 'ENODEV', 'ENOENT', 'ENOTDIR', 'ENXIO', 'EPERM', 'EROFS', 'ESTALE', 'ETIMEDOUT']
+
+function storageError (error: unknown): unknown {
+  if (isErrno(error, 'ENOSPC', 'EDQUOT')) return new LocalSendError('STORAGE_FULL', { retryAfter: 60, cause: error })
+  return isErrno(error, ...OUT_OF_ORDER) ? new LocalSendError('STORAGE_UNAVAILABLE', { retryAfter: 5, cause: error }) : error
+}

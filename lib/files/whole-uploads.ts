@@ -35,6 +35,8 @@ export interface IncomingFile {
 interface Dependencies extends UploadDependencies {
   readonly arrivingFiles: ArrivingFiles
   readonly clock: () => number
+  /** Whether other processes have the sessions, too: a change whose answer is lost may have been made. */
+  readonly isShared: boolean
 }
 
 /** One request under way. */
@@ -64,7 +66,7 @@ export class WholeUploads {
    *   STORAGE_FULL, SERVER_BUSY, SESSION_CLOSED, SERVER_STOPPING, and whatever `incoming` throws
    */
   async upload (participant: Participant, incoming: AsyncIterable<IncomingFile>, expectedSize: number, client: AbortSignal): Promise<readonly NewFile[]> {
-    const { sessions, quota, budget, records, files, arrivingFiles, clock } = this.#use
+    const { sessions, quota, budget, records, files, arrivingFiles, clock, isShared } = this.#use
     const { session, role, id } = participant
     const transfer = sessions.transfers.begin('upload', session.id, id, client)
     const stored: NewFile[] = []
@@ -87,7 +89,7 @@ export class WholeUploads {
     } catch (error) {
       failure = transfer.signal.aborted ? transfer.signal.reason : error
       // Where nobody knows whether the record has them, they stay: a file without its bytes would be worse than bytes without a file.
-      if (!isLocalSendError(error, 'STORE_UNAVAILABLE')) await files.discard(session.id, stored)
+      if (!isShared || !isLocalSendError(error, 'STORE_UNAVAILABLE')) await files.discard(session.id, stored)
       throw failure
     } finally {
       for (const file of begun) arrivingFiles.end(file, failure === undefined ? 'stored' : 'given-up')

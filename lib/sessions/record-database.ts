@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { ClassicLevel, type BatchOperation } from 'classic-level'
 import { ConfigError } from '../config.js'
+import { isLocalSendError, LocalSendError } from '../errors.js'
 import { isSessionId, type SessionId } from '../ids.js'
 import { decodeRecord, encodeRecord, isSecretOf, newSecretCheck, openRecord, sealRecord } from './sealed-record.js'
 import type { Secrets } from './sealing.js'
@@ -27,6 +28,9 @@ interface Opened {
 const CHECK = 'check'
 const SEALED = 'sealed:'
 const CLEAR = 'clear:'
+/** Seconds after which a write that failed, as on a full disk, may succeed. */
+const RETRY_AFTER = 5
+
 /** Behind every key that begins with the prefix. */
 const BEHIND = '\uffff'
 
@@ -71,7 +75,8 @@ export class RecordDatabase {
       return { database, ...loaded }
     } catch (error) {
       await database.close()
-      throw isLevelError(error) ? unreadableDatabase(folder, error) : error
+      const cause = isLocalSendError(error) ? error.cause : error
+      throw isLevelError(cause) ? unreadableDatabase(folder, cause) : error
     }
   }
 
@@ -166,7 +171,8 @@ export class RecordDatabase {
       } catch (error) {
         this.#onFailedWrite()
         await this.#reopen()
-        for (const { reject } of batch) reject(error)
+        const failure = new LocalSendError('STORE_UNAVAILABLE', { retryAfter: RETRY_AFTER, cause: error })
+        for (const { reject } of batch) reject(failure)
       }
     }
     this.#writing = undefined

@@ -30,7 +30,7 @@ t.test('a disk that refuses is counted, by the store that met it; when it works 
   t.equal(await failures('records'), 0)
 
   await limit('0')
-  t.equal((await create()).summary, '500 INTERNAL')
+  t.equal((await create()).summary, '503 STORE_UNAVAILABLE')
   t.same([await failures('files'), await failures('records')], [lost, 1])
   t.equal((await call(`${origin}/health/live`)).status, 200)
 

@@ -195,7 +195,7 @@ t.test('after a failure of the database itself it is opened again', async (t) =>
   const manifest = (): Promise<string> => readFile(join(folder, 'CURRENT'), 'utf8')
   const before = await manifest()
   const failing = t.intercept(ClassicLevel.prototype, 'batch', { value: () => Promise.reject(new Error('IO error')) })
-  await Promise.all([record, other].map(({ id }) => t.rejects(store.update(id, wrongCode), /IO error/)))
+  await Promise.all([record, other].map(({ id }) => t.rejects(store.update(id, wrongCode), { code: 'STORE_UNAVAILABLE', cause: { message: 'IO error' } })))
   failing.restore()
   t.not(await manifest(), before)
   for (const { id } of [record, other]) await store.update(id, wrongCode)
