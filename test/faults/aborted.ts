@@ -1,0 +1,84 @@
+/** Clients that go away in the middle, again and again: everything is where it was before. */
+
+import { readdir, readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { createSession, randomContent, type TestSession } from '../helpers/client.js'
+import { spawnServer, type ServerProcess } from '../helpers/process.js'
+import { blobs, newSecret } from '../helpers/restart.js'
+import { temporaryFolder } from '../helpers/server.js'
+
+const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
+const AT_ONCE = 20
+const BYTES = randomContent(700_000)
+/** Bytes of memory that may be more than after the first ones: what is cached, and what the collector has not met yet. */
+const SLACK = 32 * 2 ** 20
+
+/** What a server holds. */
+interface Held {
+  readonly descriptors: number
+  readonly blobs: number
+  readonly storedBytes: number
+  readonly slots: number
+  readonly transfers: number
+}
+
+/** Aborts many uploads, each after another number of bytes. @param count - of them */
+export async function abortMany (t: Test, count: number): Promise<void> {
+  const folder = await temporaryFolder(t)
+  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), METRICS_TOKEN, LOG_LEVEL: 'warn', RATE_LIMIT_TOKEN: '1000000' })
+  const session = await createSession(server.origin)
+  await abortAll(server, session, AT_ONCE * 5)
+  const before = await settled(server, folder)
+  const memory = await residentOf(server)
+  await abortAll(server, session, count)
+  t.same(await settled(server, folder), before, 'descriptors, files, reservations and memory slots')
+  t.same([before.blobs, before.storedBytes, before.slots, before.transfers], [0, 0, 0, 0])
+  const after = await residentOf(server)
+  t.ok(after <= memory + SLACK, `${Math.round(memory / 1e6)} MB resident before, ${Math.round(after / 1e6)} after`)
+}
+
+async function abortAll (server: ServerProcess, session: TestSession, count: number): Promise<void> {
+  for (let done = 0; done < count; done += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => abortOne(server, session, (done + i) % count / count)))
+  }
+}
+
+/** @param share - of the bytes that arrive */
+async function abortOne ({ origin }: ServerProcess, { id, token }: TestSession, share: number): Promise<void> {
+  const { port, host } = new URL(origin)
+  const socket = connect({ host: '127.0.0.1', port: Number(port) })
+  socket.on('error', () => {})
+  socket.write(`PUT /api/session/${id}/files/a.bin HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/octet-stream\r\nContent-Length: ${BYTES.length}\r\n\r\n`)
+  await new Promise((resolve) => { socket.write(BYTES.subarray(0, share * (BYTES.length - 1)), resolve) })
+  await delay(10)
+  socket.destroy()
+}
+
+/** What is held when nothing changes any more. */
+async function settled (server: ServerProcess, folder: string): Promise<Held> {
+  for (let last = ''; ;) {
+    const held = await heldBy(server, folder)
+    const text = JSON.stringify(held)
+    if (text === last && held.transfers === 0) return held
+    last = text
+    await delay(500)
+  }
+}
+
+async function heldBy ({ origin, child }: ServerProcess, folder: string): Promise<Held> {
+  const metrics = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } })).text()
+  const value = (series: string): number => Number(metrics.split('\n').find((line) => line.startsWith(`local_send_${series} `))?.split(' ')[1])
+  return {
+    descriptors: (await readdir(`/proc/${child.pid ?? 0}/fd`)).length,
+    blobs: (await blobs(folder)).length,
+    storedBytes: value('stored_bytes'),
+    slots: value('memory_slots_used'),
+    transfers: value('transfers_active{direction="upload"}')
+  }
+}
+
+async function residentOf ({ child }: ServerProcess): Promise<number> {
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${child.pid ?? 0}/status`, 'latin1'))?.[1])
+}
