@@ -18,10 +18,14 @@ export interface ServerProcess {
   readonly exit: Promise<number | NodeJS.Signals>
 }
 
-/** The built server as a process of its own, on a free port; returns when it listens or has ended. */
-export async function spawnServer (t: Test, environment: Record<string, string>): Promise<ServerProcess> {
+/**
+ * The built server as a process of its own, on a free port; returns when it listens or has ended.
+ *
+ * @param command - what Node runs, with its arguments
+ */
+export async function spawnServer (t: Test, environment: Record<string, string>, command: readonly string[] = [ENTRY]): Promise<ServerProcess> {
   if (!existsSync(ENTRY)) throw new Error('The server has not been built: npm run build')
-  const child = spawn(process.execPath, [ENTRY], {
+  const child = spawn(process.execPath, command, {
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', MIN_FREE_SPACE: '1MB', SHUTDOWN_GRACE: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })
