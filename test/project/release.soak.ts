@@ -28,7 +28,7 @@ async function documented (heading: string): Promise<string> {
 }
 
 t.test('a release is reproducible, signed, and verified as documented', async (t) => {
-  if (!await needs(t, 'registry')) return
+  if (!await needs(t, 'registry') || !await needs(t, 'git') || !await needs(t, 'ssh-keygen')) return
   const home = await temporaryFolder(t)
   const clone = join(home, 'clone')
   const key = join(home, 'key')
