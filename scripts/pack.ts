@@ -1,7 +1,7 @@
 /**
  * `npm run package`: builds and writes local-send-VERSION.tgz, which is the same wherever the same commit is built by the same
- * versions of Node.js and npm. It holds the lock file, under the name that npm heeds in a package, so that whoever
- * installs it gets what was tested.
+ * versions of Node.js and npm. It holds the lock file, under the name that npm lets into a package: whoever unpacks it and runs
+ * `npm ci` gets what was tested.
  */
 
 import { execFileSync } from 'node:child_process'

@@ -21,9 +21,10 @@ const IDENTITY = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example
 
 const { version } = JSON.parse(await readFile(projectPath('package.json'), 'utf8')) as { readonly version: string }
 
-/** The commands of a block of SECURITY.md, with this version in them. */
-async function documented (heading: string): Promise<string> {
-  const [, block = ''] = new RegExp(`${heading}[\\s\\S]*?\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(await readFile(projectPath('SECURITY.md'), 'utf8')) ?? []
+/** The commands of the first block behind a text of a document, with this version in them. */
+async function documented (document: string, text: string): Promise<string> {
+  const [, rest = ''] = (await readFile(projectPath(document), 'utf8')).split(text)
+  const [, block = ''] = /```sh\n([\s\S]*?)```/.exec(rest) ?? []
   return `set -e\n${block.replaceAll('VERSION', version)}`
 }
 
@@ -73,8 +74,18 @@ t.test('a release is reproducible, signed, and verified as documented', async (t
   t.same([built.commit, built.checked], [(await here('git', 'rev-parse', 'HEAD')).trim(), false])
   t.match(await refusal(), /there is a tag v/)
 
+  t.comment('installed, as documented')
+  await cp(folder, join(home, 'downloaded'), { recursive: true })
+  const { stdout } = await run('sh', ['-c', await documented('docs/operations.md', '**From a release**')], { cwd: join(home, 'downloaded'), env: environment })
+  t.equal(stdout.trim().split('\n').at(-1), version)
+  const lock = JSON.parse(await readFile(projectPath('package-lock.json'), 'utf8')) as { readonly packages: Readonly<Record<string, { readonly dev?: boolean, readonly version?: string }>> }
+  for (const [path, { dev, version: locked }] of Object.entries(lock.packages)) {
+    const installed = await readFile(join(home, 'downloaded', 'local-send', path, 'package.json'), 'utf8').catch(() => '{}')
+    t.equal((JSON.parse(installed) as { readonly version?: string }).version, dev === true ? undefined : locked, path)
+  }
+
   t.comment('verified, as documented')
-  const verify = await documented('## Verifying a release')
+  const verify = await documented('SECURITY.md', '## Verifying a release')
   const verified = async (): Promise<string> => (await run('sh', ['-c', verify], { cwd: folder })).stdout
   t.match(await verified(), /Good "file" signature for local-send-releases[\s\S]*\.tgz: OK/)
   t.match((await run('git', ['-c', 'gpg.ssh.allowedSignersFile=allowed_signers', 'verify-tag', `v${version}`], { cwd: clone, env: environment })).stderr, /Good "git" signature/)
@@ -89,7 +100,7 @@ t.test('a release is reproducible, signed, and verified as documented', async (t
   await t.rejects(verified(), 'signed by somebody else')
 
   t.comment('reproduced, as documented')
-  const reproduce = await documented('## Reproducing a release')
+  const reproduce = await documented('SECURITY.md', '## Reproducing a release')
   const sums = await readFile(join(folder, 'SHA256SUMS'), 'utf8')
   t.ok(sums.includes((await here('sh', '-c', reproduce)).trim().split('\n').at(-1) ?? 'nothing'), 'the same digest again')
 })
