@@ -8,7 +8,8 @@
 
 FROM node:24-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
+# .npmrc lets no package run a script of its own at install.
+COPY .npmrc package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY . .
 RUN npm run build
@@ -20,7 +21,7 @@ LABEL org.opencontainers.image.title="local-send" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 UPLOAD_FOLDER=/data
 WORKDIR /app
-COPY --from=build /app/package.json ./
+COPY --from=build /app/LICENSE /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 # A new volume takes over the owner of the folder that it covers; a folder of the host must belong to 1000 already.

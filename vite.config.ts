@@ -12,6 +12,9 @@ export default defineConfig({
     // What OPFS with createWritable needs is newer than any syntax here.
     target: 'es2022',
     sourcemap: true,
+    // For scripts/write-licences.ts, which makes licences.md of it.
+    license: { fileName: 'licences.json' },
+    rolldownOptions: { output: { postBanner: '/*! The packages in here and their licences: ../licences.md */' } },
     // Every browser that runs the page knows modulepreload; what would stand in for it runs a fetch more.
     modulePreload: { polyfill: false }
   },

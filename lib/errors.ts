@@ -1,6 +1,6 @@
 /**
  * The catalogue of errors: every failure a caller can meet has one stable code, one status and one sentence that says what
- * to do. Codes never change their meaning; docs/errors.md is generated from this table (`npm run errors`).
+ * to do. Codes never change their meaning; docs/errors.md is generated from this table (`npm run openapi`).
  */
 
 interface Entry {

@@ -27,7 +27,7 @@ interface Held {
 /** Aborts many uploads, each after another number of bytes. @param count - of them */
 export async function abortMany (t: Test, count: number): Promise<void> {
   const folder = await temporaryFolder(t)
-  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), METRICS_TOKEN, LOG_LEVEL: 'warn', RATE_LIMIT_TOKEN: '1000000' })
+  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), METRICS_TOKEN, RATE_LIMIT_TOKEN: '1000000' })
   const session = await createSession(server.origin)
   await abortAll(server, session, AT_ONCE * 5)
   const before = await settled(server, folder)

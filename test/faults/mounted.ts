@@ -16,9 +16,11 @@ export interface Mounted extends ServerProcess {
  */
 export async function spawnMounted (t: Test, size: string, environment: Record<string, string> & { readonly UPLOAD_FOLDER: string }): Promise<Mounted> {
   const folder = environment.UPLOAD_FOLDER
-  const server = await spawnServer(t, environment, [
-    'unshare', '--mount', '--map-root-user', 'sh', '-c', 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec setpriv --bounding-set=-all --inh-caps=-all "$@"', 'sh', size, folder
-  ])
+  const server = await spawnServer(t, environment, {
+    under: [
+      'unshare', '--mount', '--map-root-user', 'sh', '-c', 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec setpriv --bounding-set=-all --inh-caps=-all "$@"', 'sh', size, folder
+    ]
+  })
   const pid = String(server.child.pid)
   return {
     ...server,

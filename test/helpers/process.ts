@@ -20,12 +20,14 @@ export interface ServerProcess {
 
 /**
  * The built server as a process of its own, on a free port; returns when it listens or has ended.
+ *
  * @param under - a command that becomes the one behind it
+ * @param program - what Node runs, with its arguments
  */
-export async function spawnServer (t: Test, environment: Record<string, string>, under: readonly string[] = []): Promise<ServerProcess> {
+export async function spawnServer (t: Test, environment: Record<string, string>, { under = [], program = [ENTRY] }: { under?: readonly string[], program?: readonly string[] } = {}): Promise<ServerProcess> {
   if (!existsSync(ENTRY)) throw new Error('The server has not been built: npm run build')
-  const [command, ...args] = [...under, process.execPath, ENTRY]
-  const child = spawn(command, args, {
+  const [command, ...args] = [...under, process.execPath, ...program]
+  const child = spawn(command ?? '', args, {
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', MIN_FREE_SPACE: '1MB', SHUTDOWN_GRACE: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -40,6 +40,8 @@ const SERVICES = {
   namespaces: { probe: ['unshare', '--mount', '--map-root-user', 'true'], remedy: 'install util-linux, and allow user namespaces' },
   prlimit: { probe: ['prlimit', '--version'], remedy: 'install util-linux' },
   swift: { probe: [SYSTEM_PYTHON, '-I', '-c', 'import swift.common.middleware.s3api'], remedy: 'install python3-swift' },
+  git: { probe: ['git', '--version'], remedy: 'install git' },
+  'ssh-keygen': { probe: ['ssh', '-V'], remedy: 'install openssh-client' },
   unzip: { probe: ['unzip', '-v'], remedy: 'install unzip' },
   registry: { probe: ['npm', 'ping', '--fetch-retries=0', '--fetch-timeout=10000'], remedy: 'npm needs its registry, so connect to the network' }
 } as const
