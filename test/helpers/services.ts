@@ -37,6 +37,7 @@ const SERVICES = {
   openssl: { probe: ['openssl', 'version'], remedy: 'install openssl' },
   'systemd-analyze': { probe: ['systemd-analyze', '--version'], remedy: 'install systemd' },
   'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },
+  kubectl: { probe: ['kubectl', 'version', '--client'], remedy: 'install kubectl 1.27 or newer' },
   prlimit: { probe: ['prlimit', '--version'], remedy: 'install util-linux' },
   swift: { probe: [SYSTEM_PYTHON, '-I', '-c', 'import swift.common.middleware.s3api'], remedy: 'install python3-swift' },
   unzip: { probe: ['unzip', '-v'], remedy: 'install unzip' },
