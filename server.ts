@@ -4,6 +4,7 @@ import closeWithGrace, { type Signals } from 'close-with-grace'
 import { buildApp } from './app.js'
 import { ConfigError, readConfig, type Config } from './lib/config.js'
 import { FolderInUseError } from './lib/files/folder-lock.js'
+import { tellServing } from './lib/across-workers.js'
 import { superviseWorkers } from './workers.js'
 
 /** Milliseconds that closing may take behind SHUTDOWN_GRACE, before the process ends all the same. */
@@ -32,6 +33,7 @@ async function serve (config: Config): Promise<void> {
   const app = await buildApp(config, { logger: { level: config.LOG_LEVEL, redact: REDACTED, ...(forPeople(config) && PRETTY) } })
   try {
     await app.listen({ host: config.HOST, port: config.PORT })
+    tellServing()
   } catch (error) {
     await app.close()
     throw error

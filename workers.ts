@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as delay } from 'node:timers/promises'
+import { WorkerRelay } from './lib/across-workers.js'
 
 /** Milliseconds before a worker that ended is followed by another: longer each time, unless it had lived for a while. */
 const BACK_OFF = { least: 500, most: 30_000, forgiven: 60_000 }
@@ -10,6 +11,9 @@ const BACK_OFF = { least: 500, most: 30_000, forgiven: 60_000 }
  */
 export async function superviseWorkers (count: number): Promise<void> {
   const stopped = new AbortController()
+  // What passes between them has numbers that JSON does not know.
+  cluster.setupPrimary({ serialization: 'advanced' })
+  const relay = new WorkerRelay()
   const isStopping = (): boolean => stopped.signal.aborted
   process.on('SIGINT', stop).on('SIGTERM', stop)
   const outcomes = await Promise.all(Array.from({ length: count }, keepOne))
@@ -26,8 +30,8 @@ export async function superviseWorkers (count: number): Promise<void> {
     let hasServed = false
     for (let pause = BACK_OFF.least; ; pause = Math.min(2 * pause, BACK_OFF.most)) {
       const begun = Date.now()
-      const { code, ended, hasListened } = await run(cluster.fork())
-      hasServed ||= hasListened
+      const { code, ended, hasServed: served } = await run(cluster.fork(), relay)
+      hasServed ||= served
       // What keeps the first one from starting, it has said itself, and would be the same the next time.
       if (isStopping() || !hasServed) {
         if (!isStopping()) stop()
@@ -41,10 +45,8 @@ export async function superviseWorkers (count: number): Promise<void> {
   }
 }
 
-function run (worker: Worker): Promise<{ readonly code: number, readonly ended: string, readonly hasListened: boolean }> {
-  let hasListened = false
-  worker.once('listening', () => { hasListened = true })
+function run (worker: Worker, relay: WorkerRelay): Promise<{ readonly code: number, readonly ended: string, readonly hasServed: boolean }> {
   return new Promise((resolve) => {
-    worker.once('exit', (code: number | null, signal: string | null) => { resolve({ code: code ?? 1, ended: signal ?? `code ${code ?? 1}`, hasListened }) })
+    worker.once('exit', (code: number | null, signal: string | null) => { resolve({ code: code ?? 1, ended: signal ?? `code ${code ?? 1}`, hasServed: relay.isServing(worker) }) })
   })
 }

@@ -36,7 +36,7 @@ export async function startNginx (folder: string, root: string): Promise<Server>
  * @returns the server, and the file with the certificate that it shows
  */
 export async function startNginxProxy (folder: string, upstream: string): Promise<{ server: Server, certFile: string }> {
-  const { path, port } = await writeNginxConfiguration(folder, upstream)
+  const { path, port } = await writeNginxConfiguration(folder, [upstream])
   const server = await startSilentServer({ name: 'nginx', command: NGINX, args: ['-p', folder, '-c', path, '-e', 'stderr'], cwd: folder, env: {} }, port)
   return { server: { ...server, origin: `https://127.0.0.1:${port}` }, certFile: join(folder, 'cert.pem') }
 }

@@ -150,7 +150,6 @@ export function readConfig (env: Readonly<Record<string, string | undefined>>): 
   if (config.SESSION_STORE === 'redis' && config.REDIS_URL === undefined) throw new ConfigError('REDIS_URL must be set where SESSION_STORE is redis.')
   if (config.SESSION_STORE === 'redis' && config.SESSION_KEY_SECRET === undefined) throw new ConfigError('SESSION_KEY_SECRET must be set where SESSION_STORE is redis, and the same in every instance: all that is kept there is sealed under it.')
   if (config.WORKERS > 1 && config.SESSION_STORE !== 'redis') throw new ConfigError('WORKERS must be 1 unless SESSION_STORE is redis: each process would have sessions of its own.')
-  if (config.WORKERS > 1 && (config.METRICS_PORT ?? config.METRICS_TOKEN) !== undefined) throw new ConfigError('WORKERS must be 1 where there are metrics: each answer would have the numbers of another process. Start several instances instead, each with a METRICS_PORT.')
   if (config.SESSION_KEY_SECRET_PREVIOUS !== undefined && config.SESSION_KEY_SECRET === undefined) throw new ConfigError('SESSION_KEY_SECRET must be set where SESSION_KEY_SECRET_PREVIOUS is.')
   if (config.STREAM_MEMORY < MIB) throw new ConfigError('STREAM_MEMORY must be at least 1MiB: one transfer needs that much.')
   if (config.BLOB_STORE === 's3' && config.S3_BUCKET === undefined) throw new ConfigError('S3_BUCKET must be set where BLOB_STORE is s3.')

@@ -1,6 +1,6 @@
 /** What is measured. Labels come from short fixed lists: never an id, an address or a name. docs/monitoring.md says what each is good for. */
 
-import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, type Aggregator, type Registry } from 'prom-client'
 import type { FastifyInstance } from 'fastify'
 import type { Direction } from '../lib/service-events.js'
 import { KINDS, RecentCensus, STATUSES } from '../lib/sessions/census.js'
@@ -74,30 +74,33 @@ function counters (registry: Registry) {
   }
 }
 
-/** What there is, looked at when it is asked for. */
+/**
+ * What there is, looked at when it is asked for. Of several workers, what each has is added up; what they share, or were all told, they say alike.
+ */
 export function gaugeState (registry: Registry, app: FastifyInstance, version: string): void {
   const { config, storageQuota, memoryBudget, blobs } = app
-  const gauge = (name: string, help: string, value: () => number): void => {
-    const made: Gauge = new Gauge({ registers: [registry], name: `local_send_${name}`, help, collect () { made.set(value()) } })
+  const gauge = (name: string, help: string, value: () => number, aggregator: Aggregator = 'sum'): void => {
+    const made: Gauge = new Gauge({ registers: [registry], name: `local_send_${name}`, help, aggregator, collect () { made.set(value()) } })
   }
   collectDefaultMetrics({ register: registry })
-  new Gauge({ registers: [registry], name: 'local_send_build_info', help: 'The version that runs', labelNames: ['version', 'node'] }).set({ version, node: process.version }, 1)
+  new Gauge({ registers: [registry], name: 'local_send_build_info', help: 'The version that runs', labelNames: ['version', 'node'], aggregator: 'first' }).set({ version, node: process.version }, 1)
   gaugeCensus(registry, app)
   gaugeTransfers(registry, app)
-  gauge('sessions_max', 'MAX_SESSIONS', () => config.MAX_SESSIONS)
-  gauge('stored_bytes', 'Bytes stored and reserved', () => storageQuota.total)
-  gauge('stored_bytes_max', 'MAX_STORAGE', () => config.MAX_STORAGE)
-  gauge('disk_reserve_bytes', 'MIN_FREE_SPACE', () => config.MIN_FREE_SPACE)
+  gauge('sessions_max', 'MAX_SESSIONS', () => config.MAX_SESSIONS, 'max')
+  gauge('stored_bytes', 'Bytes stored and reserved', () => storageQuota.total, 'max')
+  gauge('stored_bytes_max', 'MAX_STORAGE', () => config.MAX_STORAGE, 'max')
+  gauge('disk_reserve_bytes', 'MIN_FREE_SPACE', () => config.MIN_FREE_SPACE, 'max')
   gauge('memory_slots', 'Slots for chunks in flight: STREAM_MEMORY by the size of one', () => memoryBudget.slots)
   gauge('memory_slots_used', 'Slots that transfers have', () => memoryBudget.used)
   gauge('memory_waiting', 'Transfers that wait for their first slot', () => memoryBudget.waiting)
   gauge('event_streams', 'Event streams that are open', () => app.eventStreams.size)
-  gauge('draining', '1 while no new sessions are taken', () => Number(app.draining.isOn))
+  gauge('draining', '1 while no new sessions are taken', () => Number(app.draining.isOn), 'max')
   gauge('webhook_queue', 'Messages of the webhook that are not settled', () => app.webhook?.waiting ?? 0)
   const disk: Gauge = new Gauge({
     registers: [registry],
     name: 'local_send_disk_free_bytes',
     help: 'Bytes free where files are stored; absent where that cannot be told',
+    aggregator: 'min',
     async collect () {
       disk.reset()
       await blobs.freeSpace().then((bytes) => { if (Number.isFinite(bytes)) disk.set(bytes); else disk.remove() }, () => { disk.remove() })
@@ -111,6 +114,7 @@ function gaugeCensus (registry: Registry, { sessions }: FastifyInstance): void {
     registers: [registry],
     name: 'local_send_sessions',
     help: 'Sessions that there are',
+    aggregator: 'max',
     labelNames: ['kind', 'status'],
     async collect () {
       const census = await recent.take()
@@ -121,6 +125,7 @@ function gaugeCensus (registry: Registry, { sessions }: FastifyInstance): void {
     registers: [registry],
     name: 'local_send_files',
     help: 'Files that are whole, and resumable uploads that are not',
+    aggregator: 'max',
     labelNames: ['state'],
     async collect () {
       const census = await recent.take()

@@ -1,6 +1,8 @@
+import cluster from 'node:cluster'
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
-import { Registry } from 'prom-client'
+import { AggregatorRegistry, Registry } from 'prom-client'
+import { Colleagues } from '../lib/across-workers.js'
 import { LocalSendError } from '../lib/errors.js'
 import errorsPlugin from './errors.js'
 import { countEvents, gaugeState, measureRequests } from './instruments.js'
@@ -8,7 +10,7 @@ import { bears } from './operator.js'
 
 /**
  * What monitoring asks for, in the format of Prometheus: at /metrics on a port of its own (METRICS_PORT), or for who has METRICS_TOKEN.
- * Without either nothing is counted. docs/monitoring.md has every metric.
+ * Without either nothing is counted. Whichever of several workers is asked answers for all of them. docs/monitoring.md has every metric.
  */
 export default fp<{ version: string }>(async (app, { version }) => {
   const { METRICS_PORT: port, METRICS_TOKEN: token, METRICS_HOST: host } = app.config
@@ -17,17 +19,26 @@ export default fp<{ version: string }>(async (app, { version }) => {
   countEvents(registry, app)
   gaugeState(registry, app, version)
   measureRequests(registry, app)
+  const colleagues = cluster.isWorker ? new Colleagues(() => registry.getMetricsAsJSON()) : undefined
+  app.addHook('onClose', () => { colleagues?.close() })
+  const read = async (): Promise<string> => {
+    if (colleagues === undefined) return await registry.metrics()
+    const all = await colleagues.ask()
+    // Less than all would look like a restart.
+    if (all === undefined) throw new LocalSendError('SERVER_BUSY', { retryAfter: 5 })
+    return await AggregatorRegistry.aggregate(all.filter((part) => typeof part === 'object' && part !== null)).metrics()
+  }
 
   if (port === undefined) {
     app.get('/metrics', { config: { access: 'metrics', whileStopping: true }, schema: { hide: true } }, async (_request, reply) =>
-      await reply.type(registry.contentType).send(await registry.metrics()))
+      await reply.type(registry.contentType).send(await read()))
     return
   }
   const own = Fastify({ logger: false })
   await own.register(errorsPlugin)
   own.get('/metrics', async (request, reply) => {
     if (token !== undefined && !await bears(request, token)) throw new LocalSendError('OPERATOR_ONLY')
-    return await reply.type(registry.contentType).send(await registry.metrics())
+    return await reply.type(registry.contentType).send(await read())
   })
   // Before the server takes its first request: a port that is not to be had stops the start.
   app.addHook('onReady', async () => { app.log.info(`metrics at ${await own.listen({ host, port })}/metrics`) })

@@ -6,8 +6,6 @@ import type { BlobReader } from './blob-store.js'
 import type { OpenedObject, S3Bucket } from './s3-bucket.js'
 import { unavailable } from './s3-failures.js'
 
-/** Milliseconds in which something must come of what is waited for. */
-const STALL_TIMEOUT = 20_000
 /** How often reading begins again where it broke, without a byte in between. */
 const RETRIES = 3
 /** Milliseconds before it does, the first time; then twice as long each time. */
@@ -23,16 +21,19 @@ export class S3Reader implements BlobReader {
   readonly #bucket: S3Bucket
   readonly #name: string
   readonly #etag: string
+  readonly #stallTimeout: number
   #body: Body | undefined
   #turn = Promise.resolve()
   #closed = false
 
-  constructor (bucket: S3Bucket, name: string, { body, size, etag }: OpenedObject) {
+  /** @param stallTimeout - milliseconds in which something must come of what is waited for */
+  constructor (bucket: S3Bucket, name: string, { body, size, etag }: OpenedObject, stallTimeout: number) {
     this.#bucket = bucket
     this.#name = name
     this.size = size
     this.#etag = etag
-    this.#body = new Body(body, 0, size)
+    this.#stallTimeout = stallTimeout
+    this.#body = new Body(body, 0, size, stallTimeout)
   }
 
   async read (target: Bytes, position: number): Promise<void> {
@@ -68,7 +69,7 @@ export class S3Reader implements BlobReader {
     this.#drop()
     const opened = await this.#bucket.get(this.#name, position, this.#etag)
     if (opened === undefined) throw damaged('the blob has been removed')
-    this.#body = new Body(opened.body, position, this.size)
+    this.#body = new Body(opened.body, position, this.size, this.#stallTimeout)
     return this.#body
   }
 
@@ -83,10 +84,12 @@ class Body {
   readonly #stream: Readable
   readonly #pieces: AsyncIterator<Uint8Array>
   readonly #end: number
+  readonly #stallTimeout: number
   #piece: Uint8Array = new Uint8Array()
   position: number
 
-  constructor (stream: Readable, position: number, end: number) {
+  constructor (stream: Readable, position: number, end: number, stallTimeout: number) {
+    this.#stallTimeout = stallTimeout
     this.#stream = stream
     this.#pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
     this.position = position
@@ -111,7 +114,7 @@ class Body {
   }
 
   async #next (): Promise<Uint8Array> {
-    const timer = setTimeout(() => { this.#stream.destroy(new Error(`nothing came for ${STALL_TIMEOUT} ms`)) }, STALL_TIMEOUT)
+    const timer = setTimeout(() => { this.#stream.destroy(new Error(`nothing came for ${this.#stallTimeout} ms`)) }, this.#stallTimeout)
     try {
       const next = await this.#pieces.next()
       if (next.done === true) throw new Error('the storage ended its answer early')

@@ -11,6 +11,8 @@ import { S3Writer } from './s3-writer.js'
 const MAX_OPEN_PARTS = 4
 /** Milliseconds that an upload waits for memory. */
 const MEMORY_PATIENCE = 30_000
+/** Milliseconds in which something must come of what is being read. */
+const STALL_TIMEOUT = 20_000
 /** Milliseconds for which the bucket counts as looked at. */
 const CHECKED_FOR = 5000
 /** Bytes that are copied at once where the end of a blob is replaced. */
@@ -26,6 +28,10 @@ export interface S3StoreOptions extends BucketSettings {
   readonly partSize: number
   /** Bytes for the parts under way of all blobs together. */
   readonly memory: number
+  /** Milliseconds that an upload waits for some of it; {@link MEMORY_PATIENCE} unless set. */
+  readonly memoryPatience?: number
+  /** Milliseconds in which something must come of what is being read; {@link STALL_TIMEOUT} unless set. */
+  readonly stallTimeout?: number
 }
 
 /**
@@ -37,15 +43,17 @@ export class S3Store implements BlobStore {
   readonly #bucket: S3Bucket
   readonly #partSize: number
   readonly #memory: MemoryBudget
+  readonly #stallTimeout: number
   /** Names that this process is writing. */
   readonly #writing = new Set<string>()
   #checked: { readonly at: number, readonly result: Promise<void> } | undefined
 
-  private constructor (bucket: S3Bucket, { partSize, memory }: S3StoreOptions) {
+  private constructor (bucket: S3Bucket, { partSize, memory, memoryPatience = MEMORY_PATIENCE, stallTimeout = STALL_TIMEOUT }: S3StoreOptions) {
     this.#bucket = bucket
     this.#partSize = partSize
     this.maxOpenBytes = MAX_OPEN_PARTS * partSize
-    this.#memory = new MemoryBudget(memory, partSize, MEMORY_PATIENCE)
+    this.#memory = new MemoryBudget(memory, partSize, memoryPatience)
+    this.#stallTimeout = stallTimeout
   }
 
   /** @throws LocalSendError STORAGE_UNAVAILABLE where the bucket cannot be used */
@@ -79,7 +87,7 @@ export class S3Store implements BlobStore {
     const name = objectName(key)
     const opened = await this.#bucket.get(name)
     if (opened === undefined) throw new LocalSendError('CONTAINER_DAMAGED', { cause: new Error('there is no such object') })
-    return new S3Reader(this.#bucket, name, opened)
+    return new S3Reader(this.#bucket, name, opened, this.#stallTimeout)
   }
 
   /** An object is changed only as a whole. */

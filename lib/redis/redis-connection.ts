@@ -9,6 +9,8 @@ export type RedisClient = Redis | Cluster
 /** Milliseconds after which a command that nothing answers has failed: whoever waits for it is told to come back. */
 const COMMAND_TIMEOUT = 2000
 const CONNECT_TIMEOUT = 2000
+/** Milliseconds in which some node of a cluster must let itself be listened to. */
+const SUBSCRIBER_PATIENCE = 10_000
 const KEEP_ALIVE = 10_000
 /** Milliseconds between two tries to connect, at most. */
 const RETRY_INTERVAL = 1000
@@ -27,8 +29,8 @@ const REPLY = /^[A-Z]+ /
  */
 export class RedisConnection {
   readonly client: RedisClient
-  /** To hear messages on; channels are for {@link subscribe}. */
-  readonly subscriber: RedisClient
+  /** To hear messages on; channels are for {@link subscribe}. In a cluster it is connected to any of its nodes, which all hear what one is told. */
+  readonly subscriber: Redis
   readonly #onFailure: () => void
   readonly #channels = new Set<string>()
   #restorations = 0
@@ -37,7 +39,7 @@ export class RedisConnection {
   private constructor (target: RedisTarget, onFailure: () => void) {
     this.#onFailure = onFailure
     this.client = newClient(target)
-    this.subscriber = newClient(target)
+    this.subscriber = newSubscriber(target, this.client)
     // Without a listener each would be an uncaught error; what a break means is told to whoever wants something of Redis.
     for (const client of [this.client, this.subscriber]) client.on('error', () => {})
   }
@@ -49,12 +51,25 @@ export class RedisConnection {
   static async open (target: RedisTarget, onFailure = (): void => {}): Promise<RedisConnection> {
     const connection = new RedisConnection(target, onFailure)
     try {
-      await Promise.all([connection.client.connect(), connection.subscriber.connect()])
+      await connection.client.connect()
+      await connection.#connectSubscriber()
       connection.subscriber.on('ready', () => { void connection.#restore() })
       return connection
     } catch (error) {
       connection.close()
       throw new ConfigError(`REDIS_URL must lead to a Redis that answers (${error instanceof Error ? error.message : String(error)}).`, { cause: error })
+    }
+  }
+
+  /** In a cluster another node is tried where the first one is away. */
+  async #connectSubscriber (): Promise<void> {
+    try {
+      await this.subscriber.connect()
+    } catch (error) {
+      if (!(this.client instanceof Cluster)) throw error
+      const ready = new Promise<void>((resolve) => { this.subscriber.once('ready', resolve) })
+      const isReady = await Promise.race([ready.then(() => true), delay(SUBSCRIBER_PATIENCE, false)])
+      if (!isReady) throw error
     }
   }
 
@@ -136,22 +151,47 @@ export function unavailable (error: unknown): unknown {
   return new LocalSendError('STORE_UNAVAILABLE', { retryAfter: RETRY_AFTER, cause: error })
 }
 
-function newClient ({ kind, addresses, tls, username, password, master, database }: RedisTarget): RedisClient {
-  const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times, 10), RETRY_INTERVAL) * (0.5 + Math.random() / 2)
-  const options = {
-    keepAlive: KEEP_ALIVE,
-    lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT,
-    commandTimeout: COMMAND_TIMEOUT,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(tls && { tls: {} })
-  }
-  if (kind === 'cluster') return new Cluster([...addresses], { lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: retryStrategy, redisOptions: options })
-  if (kind === 'sentinel') return new Redis({ ...options, sentinels: [...addresses], name: master, db: database, retryStrategy, sentinelRetryStrategy: retryStrategy, ...(tls && { enableTLSForSentinelMode: true }) })
-  return new Redis({ ...options, ...addresses[0], db: database, retryStrategy })
+/** Milliseconds before the next try. */
+const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times, 10), RETRY_INTERVAL) * (0.5 + Math.random() / 2)
+
+const optionsFor = ({ tls, username, password }: RedisTarget) => ({
+  keepAlive: KEEP_ALIVE,
+  lazyConnect: true,
+  connectTimeout: CONNECT_TIMEOUT,
+  commandTimeout: COMMAND_TIMEOUT,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  ...(username !== undefined && { username }),
+  ...(password !== undefined && { password }),
+  ...(tls && { tls: {} })
+})
+
+function newClient (target: RedisTarget): RedisClient {
+  if (target.kind !== 'cluster') return newServerClient(target)
+  return new Cluster([...target.addresses], { lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: retryStrategy, redisOptions: optionsFor(target) })
+}
+
+function newServerClient (target: RedisTarget): Redis {
+  const { kind, addresses, tls, master, database } = target
+  const options = { ...optionsFor(target), db: database, retryStrategy }
+  if (kind === 'sentinel') return new Redis({ ...options, sentinels: [...addresses], name: master, sentinelRetryStrategy: retryStrategy, ...(tls && { enableTLSForSentinelMode: true }) })
+  return new Redis({ ...options, ...addresses[0] })
+}
+
+/** A cluster's own client changes the node that it listens to without a word: what was said meanwhile would be missed by who waits for it. */
+function newSubscriber (target: RedisTarget, client: RedisClient): Redis {
+  if (!(client instanceof Cluster)) return newServerClient(target)
+  const subscriber: Redis = new Redis({
+    ...optionsFor(target),
+    ...target.addresses[0],
+    retryStrategy: (times) => {
+      const nodes = client.nodes()
+      const { host, port } = nodes[Math.floor(Math.random() * nodes.length)]?.options ?? {}
+      if (host !== undefined && port !== undefined) Object.assign(subscriber.options, { host, port })
+      return retryStrategy(times)
+    }
+  })
+  return subscriber
 }

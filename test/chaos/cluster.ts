@@ -45,7 +45,7 @@ export async function startCluster (t: Test, environment: Record<string, string>
   })
   const processes: ServerProcess[] = []
   const instances = await Promise.all([startInstance(t, settings, processes), startInstance(t, settings, processes), startInstance(t, settings, processes)])
-  const origin = await startNginx(t, instances.map((instance) => instance.origin))
+  const origin = await startNginx(t, [instances[0].origin, instances[1].origin, instances[2].origin])
   return { origin, instances, redis, s3, storage, output: () => processes.map(({ output }) => output()).join('\n') }
 }
 

@@ -59,7 +59,9 @@ t.test('the Kubernetes manifests fit the schemas of Kubernetes', async (t) => {
   const models = { Namespace, Service, StatefulSet, Ingress, NetworkPolicy }
   const seen = new Set<string>()
   const names = await readdir(projectPath('deploy/kubernetes'), { recursive: true })
-  for (const name of names.filter((path) => path.endsWith('.yaml'))) {
+  const { resources } = parse(await shipped('kubernetes/kustomization.yaml')) as { resources: string[] }
+  t.same(names.filter((path) => path.endsWith('.yaml') && !path.startsWith('optional/')).sort(), [...resources, 'kustomization.yaml'].sort())
+  for (const name of names.filter((path) => path.endsWith('.yaml') && path !== 'kustomization.yaml')) {
     for (const document of parseAllDocuments(await shipped(`kubernetes/${name}`))) {
       t.same(document.errors, [])
       const kind = String(document.get('kind')) as keyof typeof models

@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, request, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 
-/** What goes wrong with a request. `lost`: it is done, and the answer does not arrive. `cut`: half of the answer does. */
-export type Fault = 'error' | 'slow-down' | 'lost' | 'cut' | 'late'
+/** What goes wrong with a request. `lost`: it is done, and the answer does not arrive. `cut`: half of the answer does, `stalled`:
+ * and the connection stays. */
+export type Fault = 'error' | 'slow-down' | 'lost' | 'cut' | 'stalled' | 'late'
 
 export interface FaultyProxy {
   readonly origin: string
@@ -13,6 +15,8 @@ export interface FaultyProxy {
   readonly inject: (fault: Fault, isMeant: (request: { readonly method: string, readonly url: string }) => boolean, times?: number) => void
   /** From now on keeps itself what comes with `If-None-Match: *`, which the test server does not know. */
   readonly conditional: () => void
+  /** What has come to be stored: the headers, and the SHA-256 of the body in base64. */
+  readonly puts: ReadonlyArray<{ readonly headers: IncomingHttpHeaders, readonly sha256: string }>
   /** Requests that came so far, by method. */
   readonly count: (method: string) => number
 }
@@ -22,6 +26,7 @@ export async function startFaults (t: Test, target: string): Promise<FaultyProxy
   const faults: Array<{ readonly fault: Fault, readonly isMeant: (request: { readonly method: string, readonly url: string }) => boolean, left: number }> = []
   const kept = new Map<string, { readonly body: Buffer, readonly writer: string }>()
   const counts = new Map<string, number>()
+  const puts: Array<{ readonly headers: IncomingHttpHeaders, readonly sha256: string }> = []
   let conditional = false
 
   /** Stands in for storage that knows conditional writes: a signed condition cannot be taken off on the way. @returns whether it has answered */
@@ -49,6 +54,7 @@ export async function startFaults (t: Test, target: string): Promise<FaultyProxy
     const fault = planned?.fault
     const body: Buffer[] = []
     for await (const piece of incoming) body.push(piece as Buffer)
+    if (method === 'PUT') puts.push({ headers, sha256: createHash('sha256').update(Buffer.concat(body)).digest('base64') })
     if (fault === 'late') await delay(1000)
     if (fault === 'error' || fault === 'slow-down') {
       response.writeHead(fault === 'error' ? 500 : 503, { 'content-type': 'application/xml' }).end(`<Error><Code>${fault === 'error' ? 'InternalError' : 'SlowDown'}</Code><Message>injected</Message></Error>`)
@@ -68,11 +74,9 @@ export async function startFaults (t: Test, target: string): Promise<FaultyProxy
     }
     response.writeHead(answer.statusCode ?? 500, answer.headers)
     const all = Buffer.concat(content)
-    if (fault !== 'cut') {
-      response.end(all)
-      return
-    }
-    response.write(all.subarray(0, all.length / 2), () => { response.destroy() })
+    if (fault === 'cut') response.write(all.subarray(0, all.length / 2), () => { response.destroy() })
+    else if (fault === 'stalled') response.write(all.subarray(0, all.length / 2))
+    else response.end(all)
   }
 
   const server = createServer((incoming, response) => { handle(incoming, response).catch(() => { response.destroy() }) })
@@ -85,6 +89,7 @@ export async function startFaults (t: Test, target: string): Promise<FaultyProxy
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     inject: (fault, isMeant, times = 1) => { faults.push({ fault, isMeant, left: times }) },
+    puts,
     conditional: () => { conditional = true },
     count: (method) => counts.get(method) ?? 0
   }

@@ -10,6 +10,9 @@ import { projectPath } from './project.js'
 import { temporaryFolder } from './server.js'
 import { NGINX } from './services.js'
 
+/** Origins of a server, or of several instances. */
+export type Upstreams = readonly [string, ...string[]]
+
 /** A configuration that this project ships. */
 export const shipped = (path: string): Promise<string> => readFile(projectPath('deploy', path), 'utf8')
 
@@ -26,16 +29,16 @@ export function adapted (text: string, values: Readonly<Record<string, string>>)
 /**
  * nginx's configuration, with the site that deploy/nginx ships; only addresses and the certificate are others.
  *
- * @param upstream - origin of the server, or of each of several
  * @param location - path of the site that is passed on, with a slash at both ends
  */
-export async function writeNginxConfiguration (folder: string, upstream: string | readonly string[], location = '/'): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
+export async function writeNginxConfiguration (folder: string, [first, ...others]: Upstreams, location = '/'): Promise<{ path: string, port: number, plainPort: number, cert: string }> {
   const certificate = await createCertificate(folder)
   const [port, plainPort] = [await freePort(), await freePort()]
   const path = join(folder, 'nginx.conf')
   await writeFile(path, OUTSIDE)
   await writeFile(join(folder, 'local-send.conf'), adapted(await shipped('nginx/local-send.conf'), {
-    'server 127.0.0.1:5000;': [upstream].flat().map((origin) => `server ${new URL(origin).host};`).join(' '),
+    'server 127.0.0.1:5000 ': `server ${new URL(first).host} `,
+    ...(others.length > 0 && { '# server 127.0.0.1:5001 max_fails=0;': others.map((origin) => `server ${new URL(origin).host} max_fails=0;`).join(' ') }),
     'listen 443 ssl http2;': `listen 127.0.0.1:${port} ssl http2;`,
     'listen [::]:443 ssl http2;': '',
     'listen 80;': `listen 127.0.0.1:${plainPort};`,
@@ -49,10 +52,10 @@ export async function writeNginxConfiguration (folder: string, upstream: string 
   return { path, port, plainPort, cert: certificate.cert }
 }
 
-/** Real nginx in front of a server, as deploy/nginx sets it up; it ends with the test. @returns its origin */
-export async function startNginx (t: Test, upstream: string | readonly string[], location?: string): Promise<string> {
+/** Real nginx in front of a server, or of several instances, as deploy/nginx sets it up; it ends with the test. @returns its origin */
+export async function startNginx (t: Test, upstream: string | Upstreams, location?: string): Promise<string> {
   const folder = await temporaryFolder(t)
-  const { path, port, cert } = await writeNginxConfiguration(folder, upstream, location)
+  const { path, port, cert } = await writeNginxConfiguration(folder, typeof upstream === 'string' ? [upstream] : upstream, location)
   trust(t, cert)
   await startProgram(t, NGINX, ['-p', folder, '-c', path, '-e', 'stderr'], port)
   return `https://127.0.0.1:${port}`

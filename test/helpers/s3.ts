@@ -31,10 +31,14 @@ export interface S3Server {
   readonly restart: () => Promise<void>
 }
 
-/** A real S3 server with an empty bucket; it ends with the test. Its keys are put into the environment, where the SDK looks. */
-export async function startS3 (t: Test): Promise<S3Server> {
+/**
+ * A real S3 server with an empty bucket; it ends with the test. Its keys are put into the environment, where the SDK looks.
+ * @param page - names in one page of a listing, at most
+ */
+export async function startS3 (t: Test, { page }: { readonly page?: number } = {}): Promise<S3Server> {
   const folder = await temporaryFolder(t)
-  const port = await start(folder)
+  const env = { ...process.env, ...(page !== undefined && { S3_PAGE: String(page) }) }
+  const port = await start(folder, env)
   const stop = async (): Promise<void> => { await run(START, ['--stop', folder]) }
   t.teardown(stop)
   Object.assign(process.env, KEYS)
@@ -49,7 +53,7 @@ export async function startS3 (t: Test): Promise<S3Server> {
     objects: async () => ((await client.send(new ListObjectsV2Command(listing))).Contents ?? []).map(({ Key = '' }) => Key.slice(PREFIX.length)).filter((name) => name.endsWith('.lsf')),
     uploads: async () => ((await client.send(new ListMultipartUploadsCommand(listing))).Uploads ?? []).map(({ Key = '' }) => Key),
     stop,
-    restart: async () => { await run(START, [folder, String(port)]) }
+    restart: async () => { await run(START, [folder, String(port)], { env }) }
   }
 }
 
@@ -87,11 +91,11 @@ export async function emptied (t: Test, { objects, uploads }: S3Server): Promise
 }
 
 /** The server takes four ports in a row. */
-async function start (folder: string): Promise<number> {
+async function start (folder: string, env: NodeJS.ProcessEnv): Promise<number> {
   for (let tries = 0; ; tries++) {
     const port = 20_000 + 4 * Math.floor(Math.random() * 3000)
     try {
-      await run(START, [folder, String(port)])
+      await run(START, [folder, String(port)], { env })
       return port
     } catch (error) {
       if (tries === 5 || !String(error).includes('is taken')) throw error

@@ -86,6 +86,28 @@ t.test('files in object storage', async (t) => {
     await emptied(t, s3)
   })
 
+  t.test('a slow piece is kept, and received, after ten seconds at the latest', async (t) => {
+    const session = await createSession(origin)
+    const { url, id } = await beginUpload(session, session.token, { 'upload-length': String(PART) })
+    const content = randomContent(PART)
+    const piece = openPiece(url, session.token, 0, { 'content-length': String(PART) })
+    let sent = 0
+    while ((await s3.objects()).length === 0) {
+      piece.request.write(content.subarray(sent, sent + 2 ** 15))
+      sent += 2 ** 15
+      await delay(300)
+    }
+    t.ok(sent < PART)
+    await arrived(session, id, 1)
+    piece.request.destroy()
+    const offset = await offsetOf(url, session.token)
+    t.ok(offset > 0 && offset <= sent, `it stands at ${offset}`)
+    t.equal((await sendPiece(url, session.token, offset, content.slice(offset))).status, 204)
+    t.ok(Buffer.from((await download(`${session.url}/download/${id}`, session.token)).bytes).equals(content))
+    await call(`${session.url}/close`, { method: 'POST', token: session.token })
+    await emptied(t, s3)
+  })
+
   t.test('what breaks off leaves what it should', async (t) => {
     const session = await createSession(origin)
     const upload = await beginUpload(session, session.token, { 'upload-length': String(6 * PART) })

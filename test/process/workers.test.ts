@@ -1,0 +1,55 @@
+import t from 'tap'
+import { setTimeout as delay } from 'node:timers/promises'
+import { call, createSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
+import { sharedSettings } from '../helpers/instances.js'
+import { freePort } from '../helpers/nginx.js'
+import { spawnServer, type ServerProcess } from '../helpers/process.js'
+import { TestRedis } from '../helpers/redis.js'
+import { insist } from '../helpers/restart.js'
+import { needs } from '../helpers/services.js'
+
+const TOKEN = 'metrics-token-that-nobody-guesses'
+
+/** Process ids in lines of the log that say this. */
+const pidsOf = ({ output }: ServerProcess, said: string): number[] => output().split('\n').filter((line) => line.includes(said)).map((line) => Number(/"pid":(\d+)/.exec(line)?.[1]))
+
+async function scrape (url: string): Promise<(series: string) => number | undefined> {
+  const { status, body } = await call(url, { token: TOKEN, headers: { connection: 'close' } })
+  if (status !== 200) throw new Error(`the scrape answered ${status}`)
+  const lines = String(body['text']).split('\n')
+  return (series) => {
+    const line = lines.find((line) => line.startsWith(`local_send_${series} `))
+    return line === undefined ? undefined : Number(line.split(' ')[1]?.replace('+Inf', 'Infinity'))
+  }
+}
+
+t.test('metrics of several workers are those of all, whichever is asked', async (t) => {
+  if (!await needs(t, 'redis')) return
+  const shared = await sharedSettings(t, await TestRedis.start(t), { WORKERS: '2', METRICS_TOKEN: TOKEN, STREAM_MEMORY: '4MiB' })
+  const port = await freePort()
+  for (const [name, more, path] of [['on PORT', {}, undefined], ['on a port of their own', { METRICS_PORT: String(port) }, `http://127.0.0.1:${port}/metrics`]] as const) {
+    const server = await spawnServer(t, { ...shared, ...more })
+    const url = path ?? `${server.origin}/metrics`
+    while (pidsOf(server, 'listening at').length < 2) await delay(20)
+    const before = await scrape(url)
+    let created = 0
+    // Until both have created some.
+    while (new Set(pidsOf(server, '"session.created"')).size < 2) {
+      await createSession(server.origin)
+      created += 1
+    }
+    for (let i = 0; i < 6; i++) {
+      const metrics = await scrape(url)
+      t.equal(metrics('sessions_created_total{kind="managed"}'), created, `${name}: what each counted is added up`)
+      t.equal(metrics('sessions{kind="managed",status="created"}'), (before('sessions{kind="managed",status="created"}') ?? 0) + created, 'what all see is not')
+      t.same([metrics('memory_slots'), metrics('stored_bytes_max'), metrics('sessions_max')], [2 * 8, Number.POSITIVE_INFINITY, 10_000])
+    }
+    const [first = 0] = pidsOf(server, 'listening at')
+    process.kill(first, 'SIGKILL')
+    await eventually(() => pidsOf(server, 'listening at').length === 3)
+    await eventually(async () => (await insist(() => scrape(url)))('memory_slots') === 2 * 8)
+    server.child.kill('SIGTERM')
+    t.equal(await server.exit, 0)
+  }
+})
