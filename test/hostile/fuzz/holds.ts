@@ -13,7 +13,7 @@ const { FUZZ_RUNS: runs = '100', FUZZ_SEED: seed = '20260101', FUZZ_PATH: path =
  * @param cost - how many cheap ones one input of this property is worth
  */
 export async function holds <Inputs> (t: Test, name: string, property: fc.IRawProperty<Inputs>, cost = 1): Promise<void> {
-  const outcome = await fc.check(property, { seed: Number(seed), path, numRuns: Math.ceil(Number(runs) / cost) })
+  const outcome = await fc.check(property, { seed: Number(seed), path, numRuns: Math.ceil(Number(runs) / cost), includeErrorInReport: true })
   t.notOk(outcome.failed, `${name}: ${outcome.numRuns} inputs, FUZZ_SEED=${seed}`, { report: outcome.failed ? fc.defaultReportMessage(outcome) : '' })
 }
 
