@@ -108,9 +108,10 @@ export async function exchangeRaw (origin: string, request: Uint8Array, patience
     })
     socket.write(request)
   })
-  const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')) ?? []
-  const end = text.indexOf('\r\n\r\n')
-  return { status: status === undefined ? undefined : Number(status), head: text.slice(0, end), body: text.slice(end + 4) }
+  const answer = text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
+  const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(answer) ?? []
+  const end = answer.indexOf('\r\n\r\n')
+  return { status: status === undefined ? undefined : Number(status), head: answer.slice(0, end), body: answer.slice(end + 4) }
 }
 
 /** Breaks a property unless an answer is a success, or a refusal in the form of the catalogue that blames the request. */
