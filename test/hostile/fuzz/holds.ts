@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
 
-const { FUZZ_RUNS: runs = '100', FUZZ_SEED: seed = '20260101', FUZZ_PATH: path = '' } = process.env
+const { FUZZ_RUNS: runs = '200', FUZZ_SEED: seed = '20260101', FUZZ_PATH: path = '' } = process.env
 
 /**
  * Tries a property on many inputs; one that breaks it is made smaller, and reported with what draws it again.
