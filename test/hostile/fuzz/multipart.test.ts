@@ -70,9 +70,11 @@ async function removeAll ({ status, body }: RawAnswer, url: string, token: strin
 t.test('what the client library writes is read as it was meant, in whatever pieces it comes', async (t) => {
   const { server: { origin } } = await startFuzzed(t, { MAX_FILES: '1000000' })
   const { url, token } = await createSession(origin)
-  await holds(t, 'names and contents', fc.asyncProperty(fc.array(fc.tuple(text(), text(12), CONTENT), { minLength: 1, maxLength: 3 }), sizes, async (files, cuts) => {
+  // The form of browsers has no backslash that every reader takes for itself; names that are made safe have none.
+  const names = text().map((name) => name.toWellFormed().replaceAll('\\', '/'))
+  await holds(t, 'names and contents', fc.asyncProperty(fc.array(fc.tuple(names, text(12), CONTENT), { minLength: 1, maxLength: 3 }), sizes, async (files, cuts) => {
     const multipart = new MultipartBody()
-    for (const [name, type, content] of files) multipart.file(name.toWellFormed(), type, Buffer.from(content))
+    for (const [name, type, content] of files) multipart.file(name, type, Buffer.from(content))
     const body = multipart.bytes()
     const socket = await connectTo(origin)
     let answer = ''
@@ -83,6 +85,6 @@ t.test('what the client library writes is read as it was meant, in whatever piec
     const stored = (JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as { files: Array<{ filename: string, size: number, sha256: string }> }).files
     must(JSON.stringify(stored.map(({ sha256 }) => sha256)) === JSON.stringify(files.map(([, , content]) => sha256(Buffer.from(content)))), `other contents: ${answer}`)
     // Browsers have no way to write a quotation mark or a line break: the same goes for the library.
-    must(JSON.stringify(stored.map(({ filename }) => filename)) === JSON.stringify(files.map(([name]) => safeFileName(name.toWellFormed().replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A')))), `other names: ${answer}`)
+    must(JSON.stringify(stored.map(({ filename }) => filename)) === JSON.stringify(files.map(([name]) => safeFileName(name.replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A')))), `other names: ${answer}`)
   }), 4)
 })
