@@ -124,6 +124,21 @@ t.test('every call takes every answer', async (t) => {
   }
 })
 
+t.test('an answer without an end is not read to it', async (t) => {
+  for (const [most, call] of [[2 ** 20, (api: Api): Promise<unknown> => api.status()], [2 ** 24, (api: Api): Promise<unknown> => api.files()]] as const) {
+    let sent = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull (controller) {
+        sent += 2 ** 16
+        controller.enqueue(new Uint8Array(2 ** 16).fill(0x20))
+      }
+    })
+    const api = new Api({ server: 'http://127.0.0.1', fetch: () => Promise.resolve({ status: 200, headers: { get: () => null }, body }) }, member.sessionId, token)
+    await t.rejects(call(api), { code: 'BAD_ANSWER' })
+    t.ok(sent <= most + 2 ** 18, `${sent} bytes`)
+  }
+})
+
 async function eventsOf (all: readonly Uint8Array[]): Promise<readonly SentEvent[]> {
   const found: SentEvent[] = []
   const over = new AbortController()
@@ -174,7 +189,7 @@ t.test('what is offered', async (t) => {
   const sealed = await sealMetadata({ name: '../a', size: 5, type: '', modified: TIME }, { contentKey, fileId, writer: 'A' })
   const listed = fileOf(new Fields({ ...FILE, size: 92 + 16 + 5, metadata: toBase64url(sealed) }, 'file'))
   t.match(await openOffer(member, listed), { name: '../a' })
-  await holds(t, 'was sealed by its sender, or is reported', fc.asyncProperty(fc.oneof(mutatedBytes(fc.constant(sealed)), bytes({ maxLength: 700 })), fc.option(fc.nat(300)), fc.constantFrom('creator' as const, 'joiner' as const), async (metadata, size, uploadedBy) => {
+  await holds(t, 'was sealed by its sender, or is reported', fc.asyncProperty(fc.oneof(fc.constant(sealed), mutatedBytes(fc.constant(sealed)), bytes({ maxLength: 700 })), fc.option(fc.nat(300)), fc.constantFrom('creator' as const, 'joiner' as const), async (metadata, size, uploadedBy) => {
     const offer = await openOffer(member, { ...listed, metadata, size, uploadedBy })
     if (offer === undefined) must(uploadedBy === 'creator', 'it was passed over')
     else if ('error' in offer) must(isClientError(offer.error, 'FILE_DAMAGED') && offer.fileId === fileId, 'another report')

@@ -31,7 +31,7 @@ const RIGHT: Readonly<Record<string, readonly string[]>> = {
   SESSION_STORE: ['redis', 'memory', 'embedded'],
   BLOB_STORE: ['s3', 'disk'],
   WORKERS: ['1', '4'],
-  MAX_FILE_SIZE: ['1.5 GiB', '1TiB', '9007199254740993'],
+  MAX_FILE_SIZE: ['1.5 GiB', '1TiB', '2TiB', '9007199254740993'],
   S3_BUCKET: ['bucket'],
   S3_PREFIX: ['a/b/'],
   PORT: ['65535', '0'],

@@ -56,7 +56,8 @@ t.test('sizes', async (t) => {
     must((container !== undefined) === (Number.isInteger(size) && size >= 0 && size <= MAX_PLAINTEXT), 'another range')
     must(container === undefined || plaintextSize(container, log2) === size, 'another size')
   }))
-  await holds(t, 'of containers are those of a plaintext, or refused', fc.asyncProperty(anyNumber, logs, async (size, log2) => {
+  const near = fc.tuple(fc.nat(2 ** 21), logs, fc.integer({ min: -40, max: 40 })).map(([size, log2, by]) => containerSize(size, log2) + by)
+  await holds(t, 'of containers are those of a plaintext, or refused', fc.asyncProperty(fc.oneof(anyNumber, near, fc.nat(300)), logs, async (size, log2) => {
     const plaintext = await read(() => plaintextSize(size, log2), isDamaged)
     must(plaintext === undefined || containerSize(plaintext, log2) === size, 'another size')
   }))
@@ -99,6 +100,11 @@ t.test('a description', async (t) => {
     must((await read4(sealed) !== undefined) === equalBytes(sealed, right), 'it opened')
     await read(() => { checkSealedMetadata(sealed, expected) }, isMetadataDamaged)
   }))
+  await holds(t, 'that is followed by anything but zeros is refused', fc.asyncProperty(described, bytes({ minLength: 1, maxLength: 20 }), async (metadata, more) => {
+    const content = utf8(JSON.stringify(metadata))
+    const back = await read4(await sealAny(padded(concat(content, more), content.length)))
+    must((back !== undefined) === more.every((byte) => byte === 0), 'it was passed over')
+  }), 2)
   const field = fc.oneof(json, text())
   const almost = fc.record({ name: field, size: field, type: field, modified: field, kind: field, mode: field, __proto__: field }, { requiredKeys: [] })
   const plaintexts = fc.oneof(
@@ -106,6 +112,7 @@ t.test('a description', async (t) => {
     fc.tuple(bytes({ maxLength: 600 }), fc.nat(0xFFFF)).map(([content, length]) => padded(content, length)),
     json.map((value) => padded(utf8(JSON.stringify(value)))),
     fc.tuple(described, almost).map(([whole, other]) => padded(utf8(JSON.stringify({ ...whole, ...other })))),
+    fc.tuple(described, fc.constantFrom('name', 'size', 'type', 'modified', 'kind', 'mode'), fc.oneof(field, fc.constantFrom(-1, 1.5, 2 ** 40 + 1, 0o10000, '', null, '2026-13-01T00:00:00Z'))).map(([whole, key, value]) => padded(utf8(JSON.stringify({ ...whole, [key]: value })))),
     mutatedBytes(described.map((metadata) => padded(utf8(JSON.stringify(metadata))))).filter(({ length }) => length === 512)
   ).filter(({ length }) => length <= 4096)
   await holds(t, 'of a member who lies has fields of their types, or is refused', fc.asyncProperty(plaintexts, async (plaintext) => {

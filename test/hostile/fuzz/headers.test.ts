@@ -21,9 +21,9 @@ function readRange (header: string, size: bigint): { start: bigint, end: bigint 
 }
 
 t.test('Range', async (t) => {
-  const digits = fc.oneof(fc.nat(30).map(String), fc.constant(''), fc.stringMatching(/^[0-9]{1,30}$/))
+  const digits = fc.oneof(fc.nat(3).map(String), fc.nat(30).map(String), fc.constant(''), fc.stringMatching(/^[0-9]{1,30}$/))
   const right = fc.tuple(digits, digits).map(([first, last]) => `bytes=${first}-${last}`)
-  const fileSizes = fc.oneof(fc.nat(30), fc.nat(), fc.constant(2 ** 40))
+  const fileSizes = fc.oneof(fc.nat(3), fc.nat(30), fc.nat(), fc.constant(2 ** 40))
   await holds(t, 'of one range is read as the specification says', fc.property(right, fileSizes, (header, size) => {
     const [expected, range] = [readRange(header, BigInt(size)), requestedRange(size, '"x"', header, undefined)]
     // A malformed one may be ignored, or refused where it is out of order; one of an empty file may be passed over.
@@ -66,7 +66,7 @@ t.test('Upload-Checksum', async (t) => {
       const checksum = checksumOf(`${algorithm} ${digest.toString('base64')}`)
       must(checksum?.algorithm === algorithm && checksum.digest === digest.toString('hex'), 'another digest')
     }))
-    await holds(t, `${algorithm}: is one, or refused`, fc.asyncProperty(fc.oneof(text(), mutatedText(digests.map((digest) => `${algorithm} ${digest.toString('base64')}`))), async (header) => {
+    await holds(t, `${algorithm}: is one, or refused`, fc.asyncProperty(fc.oneof(text(), bytes({ maxLength: 40 }).map((digest) => `${algorithm} ${Buffer.from(digest).toString('base64')}`), mutatedText(digests.map((digest) => `${algorithm} ${digest.toString('base64')}`))), async (header) => {
       const checksum = await read(() => checksumOf(header), isInvalid)
       must(checksum === undefined || checksum.digest.length === { sha256: 64, sha1: 40 }[checksum.algorithm], 'a digest of another length')
     }))

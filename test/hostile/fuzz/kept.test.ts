@@ -33,7 +33,9 @@ t.test('a log that is damaged has the lines before the damage, and takes new one
   for (const line of written) await log.append(line)
   await log.close()
   const whole = new Uint8Array(await readFile(path))
-  await holds(t, 'whatever the damage', fc.asyncProperty(fc.oneof(mutatedBytes(fc.constant(whole)), bytes({ maxLength: 300 })), async (damaged) => {
+  const inLines = whole.length === 0 ? [] : Buffer.from(whole).toString('latin1').split(/(?<=\n)/)
+  const reordered = fc.shuffledSubarray([...inLines, '\n', 'AAAA\n', inLines[0] ?? '', inLines[1] ?? '']).map((some) => Buffer.from([...inLines.slice(0, 2), ...some].join('')))
+  await holds(t, 'whatever the damage', fc.asyncProperty(fc.oneof(mutatedBytes(fc.constant(whole)), bytes({ maxLength: 300 }), reordered), async (damaged) => {
     await writeFile(path, damaged)
     const { lines, log } = await readLog()
     must(same(lines, written.slice(0, lines.length)), 'other lines')
@@ -125,6 +127,10 @@ t.test('a record of a session', async (t) => {
   await holds(t, 'is decoded, or refused', fc.asyncProperty(fc.oneof(bytes(), mutatedBytes(fc.constant(encodeRecord(right))), fc.json().map((value) => new TextEncoder().encode(`{"version":3,"record":${value}}`))), async (encoded) => {
     const record = await read(() => decodeRecord(right.id, encoded), isRefusal)
     must(record === undefined || record.id === right.id, 'of another session')
+  }))
+  await holds(t, 'has one writing of each text', fc.asyncProperty(fc.oneof(text(20), fc.constantFrom('~', '~s', '~s~', '~sx', '~b', '~bAA', '~bA', '~bAB', '~x')), async (mark) => {
+    const record = await read(() => decodeRecord(right.id, new TextEncoder().encode(JSON.stringify({ version: 3, record: { id: right.id, mark } }))), isRefusal)
+    must(record === undefined || same(JSON.parse(new TextDecoder().decode(encodeRecord(record))), { version: 3, record: { id: right.id, mark } }), 'a second writing')
   }))
   const sealed = await sealRecord(secret, right)
   const check = await newSecretCheck(secret)

@@ -33,6 +33,8 @@ export interface Drawn {
   readonly kind: 0 | 1
   readonly as: 'creator' | 'joiner' | 'operator' | 'cookie' | 'nobody'
   readonly ids: 'known' | 'unknown'
+  /** Whether it has the headers that its route asks for, unless others are drawn. */
+  readonly fitting: boolean
   readonly suffix: string
   readonly headers: ReadonlyArray<readonly [string, string]>
   readonly body: Uint8Array
@@ -51,7 +53,7 @@ const HEADERS: Readonly<Record<string, readonly string[]>> = {
   'upload-offset': ['0', '1000', '-1', '1e3'],
   'upload-length': ['1000', '0', '18446744073709551616'],
   'upload-defer-length': ['1', '0'],
-  'upload-metadata': [metadata({ filename: 'a.txt', sha256: '0'.repeat(64) }), metadata({ expires_in: '9', max_downloads: '1' }), 'filename'],
+  'upload-metadata': [metadata({ filename: 'a.txt', sha256: '0'.repeat(64) }), metadata({ expires_in: '9', max_downloads: '1' }), 'filename', 'filename /w=='],
   'upload-checksum': ['sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', 'sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=', 'md5 AA=='],
   'repr-digest': ['sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:', 'sha-512=:AA==:'],
   'content-digest': ['sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'],
@@ -106,6 +108,7 @@ export const requests = (routes: readonly Route[]): fc.Arbitrary<Drawn> => fc.re
   kind: fc.constantFrom(0 as const, 1 as const),
   as: fc.constantFrom('creator' as const, 'creator' as const, 'joiner' as const, 'operator' as const, 'cookie' as const, 'nobody' as const),
   ids: fc.constantFrom('known' as const, 'known' as const, 'unknown' as const),
+  fitting: fc.constantFrom(true, true, true, false),
   suffix: fc.oneof(fc.constant(''), text(12).map((value) => `?limit=${value}`), text(12).map((value) => `?wait=0&after=${encodeURIComponent(value.toWellFormed())}&cursor=${value}`), mutatedText(fc.constantFrom('?limit=5&cursor=0', '/', '%2e%2e/', '?%zz', '%00', '%')), text(9)),
   headers: fc.array(header, { maxLength: 5 }),
   body: bodies,
@@ -124,6 +127,7 @@ export function bytesOf (drawn: Drawn, known: readonly [Known, Known]): Buffer {
     ['host', 'x'], ['connection', 'close'],
     ...(token === undefined ? [] : [['authorization', `Bearer ${token}`] as const]),
     ...(as === 'cookie' ? [['cookie', `local_send_creator=${session.token}`] as const] : []),
+    ...(drawn.fitting ? fittingHeaders(route.path) : []),
     ...framed(framing, body),
     ...drawn.headers
   ]
@@ -131,6 +135,12 @@ export function bytesOf (drawn: Drawn, known: readonly [Known, Known]): Buffer {
   const lines = [...new Map(given)].map(([name, value]) => `${name}: ${value.replace(/[\r\n\0]/g, '')}`)
   const head = `${drawn.method ?? route.method} ${path}${suffix.replace(/[\s\0]/g, '')} HTTP/1.1\r\n${lines.join('\r\n')}\r\n${spoil}\r\n`
   return Buffer.concat([Buffer.from(head, 'latin1'), contentOf(framing, body)])
+}
+
+function fittingHeaders (path: string): ReadonlyArray<readonly [string, string]> {
+  if (path.endsWith('/uploads')) return [['tus-resumable', '1.0.0'], ['upload-length', '1000']]
+  if (path.includes('/uploads/')) return [['tus-resumable', '1.0.0'], ['upload-offset', '0'], ['content-type', 'application/offset+octet-stream']]
+  return [['content-type', path.endsWith('/upload') ? `multipart/form-data; boundary=${BOUNDARY}` : 'application/json']]
 }
 
 function framed (framing: Drawn['framing'], body: Uint8Array): ReadonlyArray<readonly [string, string]> {
