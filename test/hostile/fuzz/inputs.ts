@@ -21,6 +21,9 @@ export const text = (maxLength = 60): fc.Arbitrary<string> => fc.array(fc.oneof(
 /** What JSON can say. */
 export const json = fc.jsonValue({ maxDepth: 3 })
 
+/** A share of something, evenly: doubles would nearly all be as good as nothing. */
+export const share = fc.nat(2 ** 24 - 1).map((drawn) => drawn / 2 ** 24)
+
 interface Edit {
   readonly how: 'change' | 'insert' | 'remove' | 'cut' | 'repeat'
   /** Where, of what there is. */
@@ -30,7 +33,7 @@ interface Edit {
 
 const edits: fc.Arbitrary<Edit[]> = fc.array(fc.record({
   how: fc.constantFrom('change' as const, 'insert' as const, 'remove' as const, 'cut' as const, 'repeat' as const),
-  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  at: share,
   value: fc.integer({ min: 0, max: 255 })
 }), { minLength: 1, maxLength: 4 })
 
