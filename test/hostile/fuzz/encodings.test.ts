@@ -11,6 +11,7 @@ import { isLocalSendError } from '../../../lib/errors.js'
 import { isFileId, isJoinId, isSessionId } from '../../../lib/ids.js'
 import { newFileId, newJoinId, newSessionId } from '../../../lib/new-ids.js'
 import { formatEventId, newEpoch, parseEventId } from '../../../lib/sessions/event-ids.js'
+import { MemoryEventHub } from '../../../lib/sessions/memory-event-hub.js'
 import { hashToken, newToken } from '../../../lib/sessions/tokens.js'
 import { bytes, mutatedBytes, mutatedText, text } from './inputs.js'
 import { holds, must, read } from './holds.js'
@@ -108,6 +109,23 @@ t.test('ids of events', async (t) => {
   await holds(t, 'have one text', fc.property(fc.oneof(text(), mutatedText(positions.map(formatEventId)), fc.oneof(fc.bigInt({ min: 2n ** 53n - 9n, max: 2n ** 53n + 9n }), fc.stringMatching(/^0{0,2}[0-9]{1,3}$/)).map((number) => `${newEpoch()}-${number}`)), (id) => {
     const parsed = parseEventId(id)
     must(parsed === undefined || (formatEventId(parsed) === id && Number.isSafeInteger(parsed.number)), 'a second text')
+  }))
+})
+
+t.test('whoever comes back with an id that was never given out is told that he may have missed something', async (t) => {
+  const [hub, sessionId, given] = [new MemoryEventHub(), newSessionId(), new Map<string, number>()]
+  const startOf = async (lastEventId: string): Promise<{ lost: boolean, heard: number }> => {
+    const start = { lost: false, heard: 0 }
+    const leave = await hub.subscribe(sessionId, lastEventId, { onStart: (_, lost) => { start.lost = lost }, onEvent: () => { start.heard += 1 } })
+    leave()
+    return start
+  }
+  await hub.subscribe(sessionId, undefined, { onStart: (id) => { given.set(id, 0) }, onEvent: ({ id }) => { given.set(id, given.size) } })
+  for (let i = 0; i < 5; i++) hub.publish(sessionId, { type: 'session.locked' })
+  t.equal(given.size, 6)
+  await holds(t, 'whatever the id', fc.asyncProperty(fc.oneof(text(), fc.constantFrom(...given.keys()), mutatedText(fc.constantFrom(...given.keys()))), async (id) => {
+    const { lost, heard } = await startOf(id)
+    must(lost === !given.has(id) && heard === (lost ? 0 : 5 - (given.get(id) ?? 0)), 'something was passed over, or told twice')
   }))
 })
 
