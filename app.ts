@@ -9,7 +9,7 @@ import authPlugin from './plugins/auth.js'
 import certificatePlugin from './plugins/certificate.js'
 import configPlugin from './plugins/config.js'
 import connectionPlugin from './plugins/connection.js'
-import errorsPlugin from './plugins/errors.js'
+import errorsPlugin, { refuseMalformed, refuseUrl } from './plugins/errors.js'
 import filesPlugin from './plugins/files.js'
 import folderPlugin from './plugins/folder.js'
 import metricsPlugin from './plugins/metrics.js'
@@ -40,6 +40,8 @@ import uploadsRoutes from './routes/uploads.js'
 
 /** Bytes of a JSON body; a multipart body has limits of its own. */
 const BODY_LIMIT = 16 * 1024
+/** Characters of a part of a path: of a file's name, as long as its schema lets it be. */
+const LONGEST_PARAM = 1024
 /** Less than the time after which this server or a proxy closes a connection on which nothing is sent. */
 const HEARTBEAT = 15_000
 
@@ -61,6 +63,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
     // HTTP/1.1 there, too: every transfer has a connection, and with it a flow control, of its own.
     ...(tls !== undefined && { https: tls.certificate }),
     bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: LONGEST_PARAM },
     // Later than a body counts as stalled: whoever sends one that stalls is still there to be told.
     connectionTimeout: 2 * config.IDLE_TIMEOUT * 1000 + 5000,
     trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
@@ -70,6 +73,8 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
       return url
     },
     genReqId: () => crypto.randomUUID(),
+    clientErrorHandler: refuseMalformed,
+    frameworkErrors: refuseUrl,
     // The connection plugin says it in the catalogue's words.
     return503OnClosing: false
   })

@@ -171,7 +171,7 @@ export class Api {
     const fields = await this.#json('files', { method: 'GET', path, expects: [200], repeatable: true, signal: options.signal }, MAX_LIST)
     return {
       files: fields.list('files', limit, fileOf),
-      nextCursor: fields.of('next_cursor', (value): value is string | null => value === null || (typeof value === 'string' && value.length > 0 && value.length <= 100))
+      nextCursor: fields.isNull('next_cursor') ? null : fields.text('next_cursor', /^[\x21-\x7e]{1,100}$/)
     }
   }
 

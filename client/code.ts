@@ -68,7 +68,7 @@ export function parseCodeOrLink (text: string): CodeOrLink {
 function partsOf (link: string): { readonly server: string, readonly fragment: string } {
   try {
     const { origin, pathname, hash } = new URL(link)
-    return { server: `${origin}${pathname}`.replace(/\/+$/, ''), fragment: decodeURIComponent(hash.slice(1)) }
+    return { server: `${origin}${pathname}`.replace(/(?<!\/)\/+$/, ''), fragment: decodeURIComponent(hash.slice(1)) }
   } catch {
     // What was caught holds the link, and with it the password.
     throw new ClientError('CODE_INVALID')

@@ -10,9 +10,9 @@ const MAX_DEPTH = 64
  * no reserved name, no control or bidirectional character. At least one component.
  */
 export function safePath (name: string): readonly [string, ...string[]] {
-  const components = name.split('/').filter((component) => !/^\s*\.{0,2}\s*$/u.test(component)).map(safeComponent)
+  const components = name.split('/').filter((component) => !/^\.{0,2}$/.test(component.trim()))
   const file = components.pop()
-  return file === undefined ? [safeFileName(undefined)] : joined(components.slice(0, MAX_DEPTH), file)
+  return file === undefined ? [safeFileName(undefined)] : joined(components.slice(0, MAX_DEPTH).map(safeComponent), safeComponent(file))
 }
 
 // A tuple's rest stands at its end only where the compiler can see that there is a first element.

@@ -41,7 +41,7 @@ export function parseWholeNumber (input: string, least: number, most = Number.MA
 export function parseOrigins (input: string): readonly string[] {
   return items(input).map((item) => {
     if (!URL.canParse(item) || new URL(item).origin !== item || !/^https?:\/\/[^*]+$/.test(item)) {
-      throw new TypeError(`must list origins such as https://example.org, without a path, not "${item}"`)
+      throw new TypeError(`must list origins such as https://example.org, without a path, not ${quoted(item)}`)
     }
     return item
   })
@@ -53,7 +53,7 @@ export function parsePublicUrl (input: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   // Spelled as browsers spell it, or it would never equal what they send.
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || !isPath(url.slice(parsed.origin.length)) || !url.startsWith(parsed.origin)) {
-    throw new TypeError(`must be an address such as https://files.example.org or https://example.org/send, not "${input}"`)
+    throw new TypeError(`must be an address such as https://files.example.org or https://example.org/send, not ${quoted(input)}`)
   }
   return url
 }
@@ -190,6 +190,9 @@ export function parseChoices <T extends string> (input: string, choices: readonl
     return chosen
   })
 }
+
+/** What was given instead of an address. What stands before an @ may be a password. */
+const quoted = (given: string): string => given.includes('@') ? 'one with a user name or a password' : `"${given}"`
 
 const parsePrefix = (prefix: string): number => /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN
 

@@ -67,6 +67,7 @@ export const ERRORS = {
   CHECKSUM_MISMATCH: { status: 422, message: 'The SHA-256 of what arrived differs from the one announced. Nothing was kept; send the file again.' },
 
   PIECE_CHECKSUM_MISMATCH: { status: 460, message: 'The checksum of this piece differs from the one announced. The piece was thrown away; send it again.' },
+  HEADERS_TOO_LARGE: { status: 431, message: 'The headers of the request are longer than the 16 KiB that this server reads.' },
 
   // 429 and above: not now
   TOO_MANY_REQUESTS: { status: 429, message: 'Too many requests. Wait as long as Retry-After says.' },

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
-import type { FastifyError, FastifyReply } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isLocalSendError, LocalSendError, type ErrorCode } from '../lib/errors.js'
 
 /** The body of every error answer. */
@@ -31,6 +32,31 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
 
 /** Refusals of a server that is healthy and does not want to. */
 const INTENDED: readonly ErrorCode[] = ['SERVER_STOPPING', 'SERVER_DRAINING']
+
+/** What Node's parser of HTTP finds wrong with a request, in terms of the catalogue. */
+const PARSER_CODES: Readonly<Record<string, ErrorCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE'
+}
+
+/** Answers a request that no route can be found for, since its path cannot be read. */
+export function refuseUrl (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  send(reply, new LocalSendError('INVALID_REQUEST', { detail: 'Its path cannot be read, or a part of it is too long.', cause: error }))
+}
+
+/** A connection, as Node's own handler of such errors looks at it too: with the answer that is on its way. */
+type Connection = Socket & { readonly _httpMessage?: { readonly headersSent: boolean } | null }
+
+/** Answers what is not HTTP, unless another answer is on its way, and closes the connection. */
+export function refuseMalformed (error: Error & { readonly code?: string }, socket: Connection): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  if (socket.writable && socket._httpMessage?.headersSent !== true) {
+    const known = new LocalSendError(PARSER_CODES[error.code ?? ''] ?? 'INVALID_REQUEST')
+    const body = JSON.stringify(errorBody(known))
+    socket.write(`HTTP/1.1 ${known.statusCode} ${STATUS_CODES[known.statusCode] ?? ''}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+  }
+  socket.destroy(error)
+}
 
 /** One form for all errors, from one catalogue (lib/errors.ts). What is not in it is logged and answered as INTERNAL. */
 export default fp((app) => {

@@ -35,6 +35,8 @@ export default fp((app) => {
     waiting.set(request, response)
     app.routing(request, response)
   })
+  // Another expectation may be passed over. Node would answer it in a form of its own.
+  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { app.routing(request, response) })
   app.decorateRequest('askForBody', askForBody)
   app.decorateRequest('pieces', pieces)
   app.addHook('preParsing', (request, _reply, payload, done) => {

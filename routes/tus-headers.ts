@@ -15,7 +15,7 @@ export const TUS_CHECKSUM_ALGORITHMS = Object.keys(ALGORITHMS).join()
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const SHA256 = /^[0-9a-f]{64}$/i
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * What Upload-Metadata says of a file; keys that mean nothing here are passed over.

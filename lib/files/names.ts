@@ -2,6 +2,8 @@
 
 /** What most file systems allow for one name, in bytes of UTF-8. */
 const MAX_NAME_BYTES = 255
+/** Of a longer name only beginning and end are looked at, as many characters of each: to compose many marks takes the square of their number. */
+const LONGEST_HALF = 2048
 const FALLBACK = 'file'
 
 // Control characters, line and paragraph separators, and the invisible characters that reorder or hide text; of those, only
@@ -17,14 +19,17 @@ const RESERVED = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|cono
  */
 export function safeFileName (given: string | undefined): string {
   // Invisible characters first: what stood on both sides of one may compose.
-  const base = (given ?? '').toWellFormed().replace(INVISIBLE, '').normalize('NFC').split(/[/\\]/).at(-1) ?? ''
-  const visible = trim(shorten(trim(base.replace(NOT_ON_WINDOWS, '_'))))
+  const base = (given ?? '').toWellFormed().replace(INVISIBLE, '').split(/[/\\]/).at(-1) ?? ''
+  const visible = trim(shorten(trim(ends(base).normalize('NFC').replace(NOT_ON_WINDOWS, '_'))))
   const name = RESERVED.test(visible) ? trim(shorten(`_${visible}`)) : visible
   return name === '' ? FALLBACK : name
 }
 
-// Windows drops dots and spaces at the end; a name of dots alone would be a folder.
-const trim = (name: string): string => name.replace(/^\s+|[\s.]+$/gu, '')
+const ends = (name: string): string =>
+  name.length <= 2 * LONGEST_HALF ? name : `${name.slice(0, LONGEST_HALF)}${name.slice(-LONGEST_HALF)}`.toWellFormed()
+
+// Windows drops dots and spaces at the end; a name of dots alone would be a folder. A run is tried from its beginning only.
+const trim = (name: string): string => name.trimStart().replace(/(?<![\s.])[\s.]+$/u, '')
 
 function shorten (name: string): string {
   if (byteLength(name) <= MAX_NAME_BYTES) return name

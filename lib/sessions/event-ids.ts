@@ -16,5 +16,6 @@ export const formatEventId = ({ epoch, number }: EventPosition): string => `${ep
 /** `undefined` for what no hub has ever given out. */
 export function parseEventId (id: string): EventPosition | undefined {
   const [, epoch, digits] = ID.exec(id) ?? []
-  return epoch === undefined || digits === undefined ? undefined : { epoch, number: Number(digits) }
+  const number = Number(digits)
+  return epoch !== undefined && Number.isSafeInteger(number) ? { epoch, number } : undefined
 }

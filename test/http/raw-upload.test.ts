@@ -34,6 +34,15 @@ t.test('the body is the file', async (t) => {
   }
 })
 
+t.test('a name may be as long as names are', async (t) => {
+  const { origin } = await startServer(t)
+  const { url, token } = await createSession(origin)
+  for (const name of [`${'a'.repeat(251)}.txt`, `${'日'.repeat(83)}.jpeg`]) {
+    const { body } = await call(`${url}/files/${encodeURIComponent(name)}`, { method: 'PUT', token, body: 'x' })
+    t.match(body, { files: [{ filename: name }] })
+  }
+})
+
 t.test('what is refused, and that nothing of it stays', async (t) => {
   const server = await startServer(t, { MAX_FILE_SIZE: '1MiB', ALLOWED_EXTENSIONS: 'bin' })
   const session = await createSession(server.origin)

@@ -1,0 +1,20 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { holds } from './holds.js'
+import { exchangeRaw, mustBeAnswered, startFuzzed } from './place.js'
+import { bytesOf, documentedRoutes, requests } from './requests.js'
+
+t.test('whatever is asked for in whatever way is answered in the words of the catalogue, and leaves nothing under way', async (t) => {
+  const place = await startFuzzed(t, { TRUST_PROXY: '127.0.0.1', BASE_PATH: '/box' })
+  const { server: { origin } } = place
+  await holds(t, 'requests', fc.asyncProperty(requests(await documentedRoutes()), async (drawn) => {
+    const request = bytesOf(drawn, await place.known())
+    try {
+      mustBeAnswered(await exchangeRaw(origin, request), (drawn.method ?? drawn.route.method) === 'HEAD')
+      await place.settled()
+    } catch (cause) {
+      throw new Error(`${String(cause)}\n\n${request.toString('latin1')}`, { cause })
+    }
+  }), 1)
+  await place.cleared()
+})
