@@ -11,8 +11,10 @@ import { temporaryFolder } from '../helpers/server.js'
 
 const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
 const AT_ONCE = 20
+/** Uploads after which the server has grown as far as it does. */
+const WARM_UP = 300
 const BYTES = randomContent(700_000)
-/** Bytes of memory that may be more than after the first ones: what is cached, and what the collector has not met yet. */
+/** Bytes of memory that may be more than after the warm-up: what is cached, and what the collector has not met yet. */
 const SLACK = 32 * 2 ** 20
 
 /** What a server holds. */
@@ -29,7 +31,7 @@ export async function abortMany (t: Test, count: number): Promise<void> {
   const folder = await temporaryFolder(t)
   const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), METRICS_TOKEN, RATE_LIMIT_TOKEN: '1000000' })
   const session = await createSession(server.origin)
-  await abortAll(server, session, AT_ONCE * 5)
+  await abortAll(server, session, WARM_UP)
   const before = await settled(server, folder)
   const memory = await residentOf(server)
   await abortAll(server, session, count)
