@@ -57,22 +57,33 @@ export async function isSecretOf (check: Uint8Array, secret: Bytes): Promise<boo
 const CHECK_INFO = utf8('local-send/1 record secret check')
 const recordInfo = (id: SessionId): Bytes => utf8(`local-send/1 record\0${id}`)
 
-/** A value as JSON can hold it. */
+/** A value as JSON can hold it: itself where it is that already, as most of a large record is. */
 function toPlain (value: unknown): unknown {
-  if (value instanceof Uint8Array) return `~b${toBase64url(value)}`
   if (typeof value === 'string') return value.startsWith('~') ? `~s${value}` : value
   if (value === null || typeof value === 'boolean' || Number.isFinite(value)) return value
-  if (Array.isArray(value)) return value.map(toPlain)
-  if (isObject(value)) {
-    return Object.fromEntries(Object.entries(value).flatMap(([name, member]) => member === undefined ? [] : [[name, toPlain(member)]]))
+  if (value instanceof Uint8Array) return `~b${toBase64url(value)}`
+  if (Array.isArray(value)) {
+    const plain = value.map(toPlain)
+    return plain.every((member, i) => member === value[i]) ? value : plain
   }
-  throw new TypeError(`A record cannot hold this ${typeof value}.`)
+  if (!isObject(value)) throw new TypeError(`A record cannot hold this ${typeof value}.`)
+  let plain = value
+  for (const name of Object.keys(value)) {
+    const member = value[name] === undefined ? undefined : toPlain(value[name])
+    if (member !== value[name]) plain = { ...plain, [name]: member }
+  }
+  return plain
 }
 
+/** What {@link toPlain} was given, made of what JSON holds, which is nobody else's. */
 function fromPlain (value: unknown): unknown {
   if (typeof value === 'string') return fromText(value)
-  if (Array.isArray(value)) return value.map(fromPlain)
-  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, fromPlain(member)])) : value
+  if (Array.isArray(value)) {
+    for (const [i, member] of value.entries()) value[i] = fromPlain(member)
+  } else if (isObject(value)) {
+    for (const name of Object.keys(value)) value[name] = fromPlain(value[name])
+  }
+  return value
 }
 
 function fromText (text: string): string | Bytes {

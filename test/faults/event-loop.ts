@@ -1,0 +1,43 @@
+/** How long a server's event loop is kept by one turn, by the processor's time: what other programs take does not count. */
+
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { projectPath } from '../helpers/project.js'
+import { spawnServer, type ServerProcess } from '../helpers/process.js'
+
+/** Runs in the server. Of its main thread, the kernel counts the nanoseconds on a processor. */
+const WATCH = `
+import { readFileSync } from 'node:fs'
+const taken = () => Number(readFileSync('/proc/self/task/' + process.pid + '/schedstat', 'latin1').split(' ')[0])
+let last = taken()
+let longest = 0
+setInterval(() => {
+  const now = taken()
+  longest = Math.max(longest, now - last)
+  last = now
+}, 1).unref()
+process.on('SIGWINCH', () => {
+  process.stderr.write('longest turn: ' + longest + '\\n')
+  longest = 0
+})
+`
+
+export interface WatchedServer extends ServerProcess {
+  /** Milliseconds of the longest turn since this was asked last. */
+  readonly longestTurn: () => Promise<number>
+}
+
+/** Linux only. */
+export async function spawnWatched (t: Test, environment: Record<string, string>): Promise<WatchedServer> {
+  const server = await spawnServer(t, environment, { program: ['--max-semi-space-size=2', `--import=data:text/javascript,${encodeURIComponent(WATCH)}`, projectPath('dist/server.js')] })
+  const said = (): string[] => server.output().match(/longest turn: \d+/g) ?? []
+  return {
+    ...server,
+    longestTurn: async () => {
+      const before = said().length
+      server.child.kill('SIGWINCH')
+      while (said().length === before) await delay(5)
+      return Number(said().at(-1)?.slice('longest turn: '.length)) / 1e6
+    }
+  }
+}
