@@ -171,9 +171,18 @@ t.test('an error has one form, and its request an id', async (t) => {
 
 t.test('a failure that nobody foresaw is INTERNAL and says nothing more', async (t) => {
   const server = await startServer(t)
-  await rm(join(server.folder, 'local-send'), { recursive: true })
+  t.intercept(server.app.blobs, 'check', { value: () => Promise.reject(new Error('a bolt from the blue')) })
   const { summary, body } = await call(`${server.origin}/health/ready`)
   t.equal(summary, '500 INTERNAL')
+  t.notMatch(JSON.stringify(body), 'bolt')
+})
+
+t.test('one of the disk says that it may pass, and not where the files are', async (t) => {
+  const server = await startServer(t)
+  await rm(join(server.folder, 'local-send'), { recursive: true })
+  const { summary, body, headers } = await call(`${server.origin}/health/ready`)
+  t.equal(summary, '503 STORAGE_UNAVAILABLE')
+  t.equal(headers.get('retry-after'), '5')
   t.notMatch(JSON.stringify(body), server.folder)
 })
 
