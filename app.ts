@@ -23,6 +23,7 @@ import securityHeadersPlugin from './plugins/security-headers.js'
 import serviceEventsPlugin from './plugins/service-events.js'
 import sessionStorePlugin from './plugins/session-store.js'
 import sessionsPlugin, { type SessionsOptions } from './plugins/sessions.js'
+import unusedConnectionsPlugin from './plugins/unused-connections.js'
 import webPlugin from './plugins/web.js'
 import webhookPlugin from './plugins/webhook.js'
 import adminRoutes from './routes/admin.js'
@@ -113,5 +114,6 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(rawUploadRoutes, { prefix: '/api/session' })
   await app.register(uploadsRoutes, { prefix: '/api/session' })
   await app.register(eventsRoutes, { prefix: '/api/session', heartbeat: Math.min(heartbeat, config.IDLE_TIMEOUT * 1000) })
+  await app.register(unusedConnectionsPlugin)
   return app
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { call, createSession, download, randomContent } from '../helpers/client.js'
@@ -62,6 +64,22 @@ t.test('what outlasts the grace is broken off, and can be resumed', async (t) =>
   t.ok(offset >= SHOWN, `${offset}`)
   t.equal((await sendPiece(resumed, session.token, offset, CONTENT.slice(offset))).status, 204)
   t.equal(Buffer.compare((await download(`${moved.url}/download/${id}`, session.token)).bytes, CONTENT), 0)
+})
+
+t.test('connections that nobody uses keep nothing from stopping', async (t) => {
+  const server = await spawnServer(t, { UPLOAD_FOLDER: await temporaryFolder(t), SHUTDOWN_GRACE: '600' })
+  const { port } = new URL(server.origin)
+  const sockets = await Promise.all(['', 'GET /health HTTP/1.1\r\n', 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n'].map(async (said) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port) })
+    await once(socket, 'connect')
+    socket.on('error', () => {}).resume().write(said)
+    return socket
+  }))
+  const closed = sockets.map((socket) => once(socket, 'close'))
+  t.equal((await call(`${server.origin}/health`)).status, 200)
+  server.child.kill('SIGTERM')
+  t.equal(await server.exit, 0)
+  await Promise.all(closed)
 })
 
 t.test('a second signal stops at once', async (t) => {

@@ -1,0 +1,23 @@
+import type { Socket } from 'node:net'
+import fp from 'fastify-plugin'
+
+/**
+ * Ends the connections that have not brought a request when the server stops: browsers and libraries open some ahead, and Node
+ * would wait a minute for each. Registered last, so that whoever connects while transfers end is still told that the server stops.
+ */
+export default fp((app) => {
+  // A request's socket may be another one around the one that was connected; their peer is the same.
+  const unused = new Map<string, Socket>()
+  const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
+  app.server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket)
+    unused.set(peer, socket)
+    socket.once('close', () => { if (unused.get(peer) === socket) unused.delete(peer) })
+  })
+  app.server.on('request', ({ socket }) => { unused.delete(peerOf(socket)) })
+  app.addHook('preClose', (done) => {
+    for (const socket of unused.values()) socket.destroy()
+    done()
+  })
+  return Promise.resolve()
+}, { name: 'unused-connections' })
