@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Bytes } from '../crypto/bytes.js'
 import { LocalSendError } from '../errors.js'
 import type { FileRecords } from '../sessions/file-records.js'
@@ -44,7 +45,7 @@ export class Archives {
     })
   }
 
-  #zip (session: SessionRecord, lane: Lane, onSent: (file: StoredFile) => void): Zip {
+  async #zip (session: SessionRecord, lane: Lane, onSent: (file: StoredFile) => void): Promise<Zip> {
     const { blobs } = this.#use
     const { id: sessionId, files } = session
     const { contentKey } = secretsOf(session)
@@ -53,6 +54,7 @@ export class Archives {
       onSent(file)
     }
     const names = distinctNames(files.map(({ id, name }) => name ?? id))
-    return zip(files.map((file, i) => ({ name: names[i] ?? file.id, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))
+    await nextTurn()
+    return await zip(files.map((file, i) => ({ name: names[i] ?? file.id, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))
   }
 }

@@ -25,7 +25,7 @@ export interface Content {
 export interface Reserved {
   /** Called if the transfer does not come to its end. */
   readonly giveBack: () => Promise<void>
-  readonly open: (lane: Lane, signal: AbortSignal) => Content
+  readonly open: (lane: Lane, signal: AbortSignal) => Content | Promise<Content>
 }
 
 export interface Outgoing {
@@ -61,7 +61,7 @@ export async function sendOut ({ sessions, budget, onError }: OutgoingDependenci
     reserved = await reserve(await sessions.stillIn(session.id, id))
     lane = await budget.admit(transfer.signal)
     transfer.signal.throwIfAborted()
-    content = reserved.open(lane, transfer.signal)
+    content = await reserved.open(lane, transfer.signal)
     const source = await begun(content.pieces)
     transfer.signal.throwIfAborted()
     const stream = new PacedReadable(source, content.length, transfer)

@@ -1,4 +1,5 @@
 import { PassThrough, Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ZipFile } from 'yazl'
 
 export interface ZipEntry {
@@ -21,15 +22,19 @@ export interface Zip {
 /** Entries whose directory stays below 64 KiB, however long their names are. */
 const FEW = 150
 
+/** Entries that are prepared in one turn of the event loop. */
+const AT_ONCE = 1000
+
 /** A zip of entries as they are, not compressed; zip64 where it must be. Its pieces must be read to their end, or told to return. */
-export function zip (entries: readonly ZipEntry[]): Zip {
+export async function zip (entries: readonly ZipEntry[]): Promise<Zip> {
   const archive = new ZipFile()
   const inside = new OneInside()
   // In object mode, since other streams join what they hold to one piece: it would not be known again.
   const output = archive.outputStream.pipe(new PassThrough({ objectMode: true, highWaterMark: 1 }))
   const fail = (error: Error): void => { output.destroy(error) }
   archive.on('error', fail)
-  for (const { name, size, modifiedAt, open } of entries) {
+  for (const [i, { name, size, modifiedAt, open }] of entries.entries()) {
+    if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
     archive.addReadStreamLazy(name, { size, mtime: new Date(modifiedAt), compress: false }, (callback) => {
       callback(null, Readable.from(inside.enter(open), { objectMode: false }).once('error', fail))
     })

@@ -40,7 +40,7 @@ t.test('a file beyond 4 GiB, and one behind it', async (t) => {
 t.test('more files than the directory of a plain zip can count', async (t) => {
   if (!await needs(t, 'unzip')) return
   async function * open (): AsyncGenerator<Uint8Array, void> { yield await Promise.resolve(new Uint8Array([1])) }
-  const { length, pieces } = zip(Array.from({ length: 66_000 }, (_, i) => ({ name: String(i), size: 1, modifiedAt: 0, open })))
+  const { length, pieces } = await zip(Array.from({ length: 66_000 }, (_, i) => ({ name: String(i), size: 1, modifiedAt: 0, open })))
   const archive = join(await temporaryFolder(t), 'archive.zip')
   const file = createWriteStream(archive)
   await pipeline(pieces, file)
