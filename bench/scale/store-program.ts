@@ -61,9 +61,12 @@ const add = await seconds(async () => {
   for (let at = 0; at < sessions; at += AT_ONCE) {
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, sessions - at) }, async (_, i) => {
       const isDue = (at + i) % SHARE === 0
-      const record = newRecord({ idleTimeout: isDue ? LATER - NOW : 3_600_000, files: [newFile(), newFile()] })
-      await store.add(record, Number.POSITIVE_INFINITY)
-      if ((at + i) % SHARE === 1) await store.update(record.id, (current) => ({ record: { ...current, files: [{ ...newFile(), endsAt: LATER }] }, outcome: true }))
+      let record
+      // Of so many ids of 32 bits, two may be the same.
+      do record = newRecord({ idleTimeout: isDue ? LATER - NOW : 3_600_000, files: [newFile(), newFile()] })
+      while (await store.add(record, Number.POSITIVE_INFINITY) !== 'added')
+      const { id } = record
+      if ((at + i) % SHARE === 1) await store.update(id, (current) => ({ record: { ...current, files: [{ ...newFile(), endsAt: LATER }] }, outcome: true }))
     }))
   }
 })
