@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 
@@ -14,7 +15,8 @@ export default fp((app) => {
     unused.set(peer, socket)
     socket.once('close', () => { if (unused.get(peer) === socket) unused.delete(peer) })
   })
-  app.server.on('request', ({ socket }) => { unused.delete(peerOf(socket)) })
+  // With an Expect header, Node tells of a request in another way.
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) app.server.on(event, ({ socket }: IncomingMessage) => { unused.delete(peerOf(socket)) })
   app.addHook('preClose', (done) => {
     for (const socket of unused.values()) socket.destroy()
     done()

@@ -16,7 +16,7 @@ import { packageFolder, version } from '../lib/version.js'
 /** Who signs, in the file of allowed signers. */
 const SIGNER = 'local-send-releases'
 const SIGNERS = 'allowed_signers'
-const CHECKS = [['run', 'lint'], ['run', 'typecheck'], ['test'], ['run', 'soak:short']]
+const CHECKS = [['run', 'lint'], ['run', 'typecheck'], ['run', 'test:all'], ['run', 'soak:short']]
 /** What `npm run advisories` ends with where the registry did not answer. */
 const NOT_CHECKED = 2
 

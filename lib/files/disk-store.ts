@@ -42,8 +42,9 @@ export class DiskStore implements BlobStore {
       await stat(this.#path(key))
       return true
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return false
-      throw this.#failure(error)
+      if (!isErrno(error, 'ENOENT')) throw this.#failure(error)
+      await this.check()
+      return false
     }
   }
 
@@ -57,7 +58,9 @@ export class DiskStore implements BlobStore {
         throw error
       }
     } catch (error) {
-      throw this.#failure(isErrno(error, 'ENOENT') ? new LocalSendError('CONTAINER_DAMAGED', { cause: error }) : error)
+      if (!isErrno(error, 'ENOENT')) throw this.#failure(error)
+      await this.check()
+      throw this.#failure(new LocalSendError('CONTAINER_DAMAGED', { cause: error }))
     }
   }
 
@@ -77,9 +80,10 @@ export class DiskStore implements BlobStore {
 
   async remove (key: BlobKey): Promise<void> {
     try {
-      await rm(this.#path(key), { force: true })
+      await rm(this.#path(key))
     } catch (error) {
-      throw this.#failure(error)
+      if (!isErrno(error, 'ENOENT')) throw this.#failure(error)
+      await this.check()
     }
   }
 
@@ -92,6 +96,7 @@ export class DiskStore implements BlobStore {
     }
   }
 
+  /** Also where a file is missing: with its folder gone, nothing is known of it. */
   async check (): Promise<void> {
     await this.freeSpace()
   }

@@ -103,8 +103,13 @@ export class Files {
     let removed = 0
     for (const session of await this.#sessions.withEndedFiles(now)) {
       for (const { id } of endedFiles(session, now)) {
-        await this.#delete(session.id, id)
-        removed += 1
+        try {
+          await this.#delete(session.id, id)
+          removed += 1
+        } catch (error) {
+          // One that somebody holds on to does not keep the others; the next sweep finds it again.
+          this.#onError(error)
+        }
       }
     }
     return removed
@@ -147,7 +152,7 @@ export class Files {
 
   /**
    * Removes the blobs of files that no record holds any more, which is what their end consists in. So one that cannot be removed
-   * fails nobody's request: it keeps its room until its session ends, and {@link reclaim} finds it.
+   * fails nobody's request: it stays counted, and {@link reclaim} finds it.
    */
   async discard (sessionId: SessionId, files: ReadonlyArray<NewFile | OpenUpload>): Promise<void> {
     for (const file of files) {

@@ -30,8 +30,6 @@ export interface UploadRequest {
 interface Dependencies extends UploadWriterDependencies {
   readonly files: Files
   readonly turns: UploadTurns
-  /** Whether other processes write, too. */
-  readonly isShared: boolean
   readonly clock: () => number
 }
 

@@ -22,9 +22,6 @@ const KEEPING: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'U
 /** What makes an upload worth nothing: all of it is removed. */
 const GIVEN_UP: readonly ErrorCode[] = ['CHECKSUM_MISMATCH', 'FILE_TYPE_NOT_ALLOWED', 'CONTAINER_REFUSED']
 
-/** What keeps the bytes of a part where they are: they are gone with the upload, or its record may have them. */
-const LEAVING_BYTES: readonly ErrorCode[] = [...GIVEN_UP, 'STORE_UNAVAILABLE']
-
 /** Bytes that go on with an upload. */
 export interface Piece {
   /** Where they begin in the file. */
@@ -47,6 +44,8 @@ export interface Progress {
 }
 
 export interface UploadWriterDependencies extends UploadDependencies {
+  /** Whether other processes write, too. */
+  readonly isShared: boolean
   readonly activity: UploadActivity
 }
 
@@ -146,8 +145,9 @@ export class UploadWriter {
       return grown
     } catch (error) {
       activity.forgetDigest(upload.id)
-      // Where nobody knows whether the record has the part, its bytes stay.
-      if (!LEAVING_BYTES.some((code) => isLocalSendError(error, code))) await part?.undo()
+      // They are gone with the upload; or, where others have the records too, nobody knows whether this one has them.
+      const leaving: readonly ErrorCode[] = this.#use.isShared ? [...GIVEN_UP, 'STORE_UNAVAILABLE'] : GIVEN_UP
+      if (!leaving.some((code) => isLocalSendError(error, code))) await part?.undo()
       throw error
     }
   }

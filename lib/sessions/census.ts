@@ -27,11 +27,17 @@ export async function takeCensus (records: AsyncIterable<SessionRecord>): Promis
 
 /** A census costs as much as there are records: nobody's asking for it takes more than this share of the time. */
 const SHARE = 0.1
+/** Milliseconds of a census that nobody is kept waiting for. */
+const LONG = 1000
 
-/** A census for those who ask again and again. It is taken anew when the last one is old enough for what it took. */
+/**
+ * A census for those who ask again and again. It is taken anew when the last one is old enough for what it took; where that is long, whoever
+ * asks meanwhile gets the last one.
+ */
 export class RecentCensus {
   readonly #records: () => AsyncIterable<SessionRecord>
   #last: { readonly result: Promise<Census>, freshUntil: number } | undefined
+  #settled: { readonly census: Census, readonly took: number } | undefined
 
   constructor (records: () => AsyncIterable<SessionRecord>) {
     this.#records = records
@@ -42,12 +48,14 @@ export class RecentCensus {
     if (this.#last === undefined || begunAt > this.#last.freshUntil) {
       const last = { result: takeCensus(this.#records()), freshUntil: Number.POSITIVE_INFINITY }
       this.#last = last
-      const settled = (): void => {
+      last.result.then((census) => {
         const now = performance.now()
-        last.freshUntil = now + (now - begunAt) * (1 / SHARE - 1)
-      }
-      last.result.then(settled, () => { last.freshUntil = 0 })
+        const took = now - begunAt
+        this.#settled = { census, took }
+        last.freshUntil = now + took * (1 / SHARE - 1)
+      }, () => { last.freshUntil = 0 })
     }
-    return await this.#last.result
+    const isUnderWay = this.#last.freshUntil === Number.POSITIVE_INFINITY
+    return isUnderWay && this.#settled !== undefined && this.#settled.took > LONG ? this.#settled.census : await this.#last.result
   }
 }

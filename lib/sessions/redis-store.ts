@@ -92,7 +92,10 @@ export class RedisStore implements SessionStore {
   async delete (id: SessionId): Promise<SessionRecord | undefined> {
     this.#cache.delete(id)
     const deleted = await this.#opened(id, listOf(await scripts.deleteRecord.run(this.#redis, [keyOf(id)], [])))
-    if (deleted !== undefined) await this.#redis.run((client) => client.zrem(INDEX, id))
+    if (deleted !== undefined) {
+      await this.#redis.run((client) => client.zrem(INDEX, id))
+      await this.#fileEnds.end(deleted.record)
+    }
     return deleted?.record
   }
 
@@ -117,10 +120,11 @@ export class RedisStore implements SessionStore {
   }
 
   async withEndedFiles (now: number): Promise<readonly SessionRecord[]> {
-    const ended: SessionRecord[] = []
-    for await (const record of this.#readAll(await this.#fileEnds.due(now))) if (endedFiles(record, now).length > 0) ended.push(record)
-    await this.#fileEnds.forget(now)
-    return ended
+    const due = await this.#fileEnds.due(now)
+    const ended = new Map<SessionId, SessionRecord>()
+    for await (const record of this.#readAll([...new Set(due.map(({ id }) => id))])) if (endedFiles(record, now).length > 0) ended.set(record.id, record)
+    await this.#fileEnds.forget(due, ended, now)
+    return [...ended.values()]
   }
 
   async * all (): AsyncGenerator<SessionRecord> {

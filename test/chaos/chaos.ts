@@ -19,9 +19,12 @@ export async function survive (t: Test, { seed, rounds, clients }: Chaos): Promi
   const cluster = await startCluster(t)
   const load = new MixedLoad(cluster.origin)
   const running = load.run(clients)
-  await disturb(t, cluster, { seed, rounds })
-  load.stop()
-  await running
+  try {
+    await disturb(t, cluster, { seed, rounds })
+  } finally {
+    load.stop()
+    await running
+  }
   t.comment(`seed ${seed}: ${JSON.stringify(load.counts)}`)
   if (load.wrong.length > 0) t.comment(cluster.output().split('\n').filter((line) => line.includes('"level":50') && !line.includes('"LocalSendError"')).join('\n'))
   t.same(load.wrong, [], `seed ${seed}: no acknowledged byte lost, no file wrong, no limit exceeded, nobody let in`)

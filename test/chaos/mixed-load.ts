@@ -145,7 +145,7 @@ export class MixedLoad implements Load {
     assert.ok(whole.length <= DOWNLOADS, `${whole.length} downloads of a file that has ${DOWNLOADS}`)
     for (const { bytes } of whole) assert.equal(sha256(bytes), sha256(content))
     for (const { status } of answers) assert.ok(status === 200 || status === 410, `a download was answered ${status}`)
-    this.counts.limited += 1
+    this.counts.limited += whole.length
     await this.#close(session)
   }
 

@@ -24,6 +24,8 @@ interface Held {
   readonly storedBytes: number
   readonly slots: number
   readonly transfers: number
+  /** Bytes that have arrived since the server started. */
+  readonly arrived: number
 }
 
 /** Aborts many uploads, each after another number of bytes. @param count - of them */
@@ -32,10 +34,12 @@ export async function abortMany (t: Test, count: number): Promise<void> {
   const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), METRICS_TOKEN, RATE_LIMIT_TOKEN: '1000000' })
   const session = await createSession(server.origin)
   await abortAll(server, session, WARM_UP)
-  const before = await settled(server, folder)
+  const { arrived: arrivedBefore, ...before } = await settled(server, folder)
   const memory = await residentOf(server)
   await abortAll(server, session, count)
-  t.same(await settled(server, folder), before, 'descriptors, files, reservations and memory slots')
+  const { arrived, ...held } = await settled(server, folder)
+  t.same(held, before, 'descriptors, files, reservations and memory slots')
+  t.ok(arrived - arrivedBefore > count * BYTES.length / 10, 'and much of them had arrived')
   t.same([before.blobs, before.storedBytes, before.slots, before.transfers], [0, 0, 0, 0])
   const after = await residentOf(server)
   t.ok(after <= memory + SLACK, `${Math.round(memory / 1e6)} MB resident before, ${Math.round(after / 1e6)} after`)
@@ -77,7 +81,8 @@ async function heldBy ({ origin, child }: ServerProcess, folder: string): Promis
     blobs: (await blobs(folder)).length,
     storedBytes: value('stored_bytes'),
     slots: value('memory_slots_used'),
-    transfers: value('transfers_active{direction="upload"}')
+    transfers: value('transfers_active{direction="upload"}'),
+    arrived: value('transfer_bytes_total{direction="upload"}')
   }
 }
 

@@ -44,7 +44,7 @@ t.test('no request keeps the event loop from the others', async (t) => {
   const requests: Record<string, () => Promise<unknown>> = {
     'create, with the longest password': () => done(call(`${origin}/api/session/create`, { method: 'POST', body: { password: 'aA1!'.repeat(256) } })),
     'join by password': () => joinSession(session),
-    'join by SPAKE2': () => call(`${session.url}/join`, { method: 'POST', body: { verification_code: session.code, public_key: toHex(joinerShare(element).share) } }),
+    'join by SPAKE2': () => done(call(`${session.url}/join`, { method: 'POST', body: { verification_code: session.code, public_key: toHex(joinerShare(element).share) } })),
     'list of 10 000 files': () => done(call(`${session.url}/files`, { token })),
     'status of 10 000 files': () => done(call(`${session.url}/status`, { token })),
     'download of 32 MiB': () => done(download(`${session.url}/download/${big.file_id}`, joiner)),
@@ -57,7 +57,7 @@ t.test('no request keeps the event loop from the others', async (t) => {
     },
     'a body of JSON as large as may be': () => call(`${origin}/api/session/create`, { method: 'POST', body: { password: PASSWORD, junk: '['.repeat(15_000) } }),
     'the same, nested': () => call(`${origin}/api/session/create`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '['.repeat(8000) + ']'.repeat(8000) }),
-    'names of the longest kind': () => call(`${session.url}/upload`, { method: 'POST', token, body: form({ content, name: '.'.repeat(16_000) }) }),
+    'names of the longest kind': () => done(call(`${session.url}/upload`, { method: 'POST', token, body: form({ content, name: '.'.repeat(16_000) }) })),
     'the list of sessions': () => operator('/api/admin/sessions', tokens.ADMIN_TOKEN),
     metrics: () => operator('/metrics', tokens.METRICS_TOKEN),
     'the documentation': () => done(call(`${origin}/docs/json`)),
