@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -48,6 +49,19 @@ t.test('a stopping server takes no new work, and lets end what is under way', as
   t.match(await arrival(events, 'file.ready'), { data: { file_id: id } }, 'and who follows it learns its end')
   t.equal(await server.exit, 0)
   await eventually(() => events.ended === 'complete')
+})
+
+t.test('what was asked for with Expect is answered, too', async (t) => {
+  const server = await spawnServer(t, { UPLOAD_FOLDER: await temporaryFolder(t), SHUTDOWN_GRACE: '600' })
+  const session = await createSession(server.origin)
+  const upload = request(`${session.url}/files/a.bin`, { method: 'PUT', agent: false, headers: { authorization: `Bearer ${session.token}`, 'content-type': 'application/octet-stream', 'content-length': '1000', expect: '100-continue' } })
+  const answered = once(upload, 'response') as Promise<[IncomingMessage]>
+  upload.flushHeaders()
+  await once(upload, 'continue')
+  await stop(server)
+  upload.end(randomContent(1000))
+  t.equal((await answered)[0].statusCode, 201)
+  t.equal(await server.exit, 0)
 })
 
 t.test('what outlasts the grace is broken off, and can be resumed', async (t) => {

@@ -53,3 +53,16 @@ t.test('metrics of several workers are those of all, whichever is asked', async 
     t.equal(await server.exit, 0)
   }
 })
+
+t.test('a scrape while Redis is away is refused, and ends no worker', async (t) => {
+  if (!await needs(t, 'redis')) return
+  const redis = await TestRedis.start(t)
+  const server = await spawnServer(t, await sharedSettings(t, redis, { WORKERS: '2', METRICS_TOKEN: TOKEN }))
+  while (pidsOf(server, 'listening at').length < 2) await delay(20)
+  await redis.kill()
+  for (let i = 0; i < 4; i++) t.equal((await call(`${server.origin}/metrics`, { token: TOKEN, headers: { connection: 'close' } })).status, 503)
+  t.notMatch(server.output(), /a worker ended/)
+  await redis.start()
+  await insist(() => scrape(`${server.origin}/metrics`))
+  t.equal(pidsOf(server, 'listening at').length, 2, 'the same ones')
+})
