@@ -9,6 +9,8 @@ import { superviseWorkers } from './workers.js'
 
 /** Milliseconds that closing may take behind SHUTDOWN_GRACE, before the process ends all the same. */
 const CLOSE_DELAY = 10_000
+/** Connections that may wait to be accepted, as far as the system lets them: with Node's 511, a crowd of clients meets resets. */
+const BACKLOG = 4096
 /** Milliseconds in which a process that could not start ends by itself. */
 const EXIT_DELAY = 500
 /** At level trace, @fastify/multipart logs the headers of every upload, and Fastify the bytes of a request that is not HTTP. */
@@ -32,7 +34,7 @@ try {
 async function serve (config: Config): Promise<void> {
   const app = await buildApp(config, { logger: { level: config.LOG_LEVEL, redact: REDACTED, ...(forPeople(config) && PRETTY) } })
   try {
-    await app.listen({ host: config.HOST, port: config.PORT })
+    await app.listen({ host: config.HOST, port: config.PORT, backlog: BACKLOG })
     tellServing()
   } catch (error) {
     await app.close()

@@ -1,7 +1,9 @@
 /** Hundreds of clients at once, some of whom behave badly: the others get what they ask for, and the server stays as it was. */
 
+import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Agent, setGlobalDispatcher } from 'undici'
@@ -64,22 +66,35 @@ export async function holdLoad (t: Test, { clients, seconds, isLong }: Load): Pr
   t.equal((await blobs(folder)).length, SESSIONS, 'nothing is left of what was given up')
 }
 
+/** Looks at /health four times a second, in a process of its own: this one is busy with its clients. Prints milliseconds. */
+const PROBE = `
+import { setTimeout as delay } from 'node:timers/promises'
+for (;;) {
+  const begunAt = performance.now()
+  await (await fetch(process.argv[1])).arrayBuffer()
+  console.log(performance.now() - begunAt)
+  await delay(250)
+}
+`
+
 /** MB resident and median milliseconds of /health, in the first and in the last third of the time. */
 async function watch ({ server: { origin, child } }: Scene, seconds: number): Promise<Record<'memory' | 'latency', { first: number, last: number }>> {
-  const samples: Array<{ memory: number, latency: number }> = []
-  const until = performance.now() + 1000 * seconds
-  while (performance.now() < until) {
-    const begunAt = performance.now()
-    await (await fetch(`${origin}/health`)).arrayBuffer()
-    const latency = performance.now() - begunAt
-    const status = await readFile(`/proc/${child.pid ?? 0}/status`, 'latin1')
-    samples.push({ memory: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024, latency })
-    await delay(200)
+  const probe = spawn(process.execPath, ['--input-type=module', '--eval', PROBE, `${origin}/health`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const latencies: number[] = []
+  createInterface({ input: probe.stdout }).on('line', (line) => { latencies.push(Number(line)) })
+  const memories: number[] = []
+  for (let i = 0; i < 4 * seconds; i++) {
+    await delay(250)
+    memories.push(Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${child.pid ?? 0}/status`, 'latin1'))?.[1]) / 1024)
   }
-  const third = Math.floor(samples.length / 3)
-  const median = (part: typeof samples, name: 'memory' | 'latency'): number => part.map((sample) => sample[name]).sort((a, b) => a - b)[Math.floor(part.length / 2)] ?? Number.NaN
-  const both = (name: 'memory' | 'latency'): { first: number, last: number } => ({ first: median(samples.slice(0, third), name), last: median(samples.slice(-third), name) })
-  return { memory: both('memory'), latency: both('latency') }
+  probe.kill()
+  return { memory: thirds(memories), latency: thirds(latencies) }
+}
+
+function thirds (values: readonly number[]): { first: number, last: number } {
+  const third = Math.floor(values.length / 3)
+  const median = (part: readonly number[]): number => part.toSorted((a, b) => a - b)[Math.floor(part.length / 2)] ?? Number.NaN
+  return { first: median(values.slice(0, third)), last: median(values.slice(-third)) }
 }
 
 /** Waits where the server says that it has too much to do, and says how long. @returns whether it did */
