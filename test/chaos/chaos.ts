@@ -28,7 +28,8 @@ export async function survive (t: Test, { seed, rounds, clients }: Chaos): Promi
   t.comment(`seed ${seed}: ${JSON.stringify(load.counts)}`)
   if (load.wrong.length > 0) t.comment(cluster.output().split('\n').filter((line) => line.includes('"level":50') && !line.includes('"LocalSendError"')).join('\n'))
   t.same(load.wrong, [], `seed ${seed}: no acknowledged byte lost, no file wrong, no limit exceeded, nobody let in`)
-  for (const [what, count] of Object.entries(load.counts)) t.ok(count > 0, what)
+  // Whether a piece is under way when something happens is chance.
+  for (const [what, count] of Object.entries(load.counts)) if (what !== 'breaks') t.ok(count > 0, what)
 
   for (const { session, token, id, sha256: digest } of load.kept) {
     for (const instance of cluster.instances) {
