@@ -13,7 +13,7 @@ const CLOSE_DELAY = 10_000
 const BACKLOG = 4096
 /** Milliseconds in which a process that could not start ends by itself. */
 const EXIT_DELAY = 500
-/** At level trace, @fastify/multipart logs the headers of every upload, and Fastify the bytes of a request that is not HTTP. */
+/** At level trace, @fastify/multipart logs the headers of every upload; and errors of Node's parser carry the bytes that are not HTTP. */
 const REDACTED = ['busboyOptions.headers', 'err.rawPacket']
 const PRETTY = { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } } }
 

@@ -64,19 +64,24 @@ export const hasExtension = (name: string, extensions: readonly string[]): boole
  * others are numbered, past the names that there are already.
  */
 export function distinctNames (names: readonly string[]): readonly string[] {
-  const taken = new Set(names.map(caseless))
+  const keys = names.map(caseless)
+  const taken = new Set(keys)
   const nextNumbers = new Map<string, number>()
-  return names.map((name) => {
-    let number = nextNumbers.get(caseless(name))
-    let distinct = name
-    if (number === undefined) {
-      number = 2
-    } else {
-      do distinct = numberedFileName(name, number++); while (taken.has(caseless(distinct)))
-      taken.add(caseless(distinct))
+  return names.map((name, i) => {
+    const key = keys[i] ?? ''
+    const known = nextNumbers.get(key)
+    if (known === undefined) {
+      nextNumbers.set(key, 2)
+      return name
     }
-    nextNumbers.set(caseless(name), number)
-    return distinct
+    for (let number = known; ; number++) {
+      const distinct = numberedFileName(name, number)
+      const distinctKey = caseless(distinct)
+      if (taken.has(distinctKey)) continue
+      taken.add(distinctKey)
+      nextNumbers.set(key, number + 1)
+      return distinct
+    }
   })
 }
 

@@ -68,7 +68,7 @@ export class RedisConnection {
     } catch (error) {
       if (!(this.client instanceof Cluster)) throw error
       const ready = new Promise<void>((resolve) => { this.subscriber.once('ready', resolve) })
-      const isReady = await Promise.race([ready.then(() => true), delay(SUBSCRIBER_PATIENCE, false)])
+      const isReady = await Promise.race([ready.then(() => true), delay(SUBSCRIBER_PATIENCE, false, { ref: false })])
       if (!isReady) throw error
     }
   }
