@@ -1,6 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import fp from 'fastify-plugin'
+
+/** Milliseconds in which a request that is on its way arrives, to be told that the server stops. */
+const ARRIVAL = 250
 
 /**
  * Ends the connections that have not brought a request when the server stops: browsers and libraries open some ahead, and Node
@@ -17,9 +21,9 @@ export default fp((app) => {
   })
   // With an Expect header, Node tells of a request in another way.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) app.server.on(event, ({ socket }: IncomingMessage) => { unused.delete(peerOf(socket)) })
-  app.addHook('preClose', (done) => {
+  app.addHook('preClose', async () => {
+    if (unused.size > 0) await delay(ARRIVAL)
     for (const socket of unused.values()) socket.destroy()
-    done()
   })
   return Promise.resolve()
 }, { name: 'unused-connections' })

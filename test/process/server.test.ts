@@ -13,6 +13,7 @@ const BOUNDARY = 'boundary'
 
 /** Begins an upload that never ends, and waits until something of it lies in the folder. */
 async function beginUpload (origin: string, { id, token }: TestSession, folder: string): Promise<{ ended: Promise<unknown>, answer: () => string }> {
+  const before = (await blobs(folder)).length
   const socket = await connectTo(origin)
   let answer = ''
   socket.setEncoding('latin1').on('error', () => {}).on('data', (text: string) => { answer += text })
@@ -22,7 +23,7 @@ async function beginUpload (origin: string, { id, token }: TestSession, folder: 
   }))
   socket.write(`--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n`)
   socket.write(randomContent(3_000_000))
-  while ((await blobs(folder)).length === 0) await delay(10)
+  while ((await blobs(folder)).length === before) await delay(10)
   return { ended, answer: () => answer }
 }
 
