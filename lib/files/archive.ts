@@ -53,6 +53,8 @@ export class Archives {
       yield * readParts({ blobs, sessionId, fileId: file.id, fences: file.fences, contentKey, lane }, file.parts, { start: 0, end: file.size })
       onSent(file)
     }
+    // Of thousands of files each of these steps takes a while: others come in between.
+    await nextTurn()
     const names = distinctNames(files.map(({ id, name }) => name ?? id))
     await nextTurn()
     return await zip(files.map((file, i) => ({ name: names[i] ?? file.id, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))

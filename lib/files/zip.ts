@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ZipFile } from 'yazl'
+import { concat } from '../crypto/bytes.js'
 
 export interface ZipEntry {
   readonly name: string
@@ -22,6 +23,8 @@ export interface Zip {
 /** Entries whose directory stays below 64 KiB, however long their names are. */
 const FEW = 150
 
+/** Bytes of a piece that is sent by itself; smaller ones, as around and of small files, are gathered until they are so many. */
+const LARGE = 2 ** 14
 /** Entries that are prepared in one turn of the event loop. */
 const AT_ONCE = 1000
 
@@ -69,15 +72,42 @@ class OneInside {
   }
 
   async * leave (output: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+    const small = new Gathered()
+    // At once, whatever its size: what waits for the beginning of the archive need not wait for its files.
+    let enough = 1
     try {
       for await (const piece of output) {
-        yield piece
+        const isLarge = piece.length >= LARGE
+        if (!isLarge) small.add(piece)
+        if (isLarge || small.size >= enough) yield * small.take()
+        enough = LARGE
+        if (isLarge) yield piece
         if (piece.buffer === this.#memory) this.#goOn(true)
       }
+      yield * small.take()
     } finally {
       this.#over = true
       this.#goOn(false)
       await this.#source?.return()
     }
+  }
+}
+
+/** Copies of small pieces, to be handed on as one. */
+class Gathered {
+  #pieces: Uint8Array[] = []
+  size = 0
+
+  add (piece: Uint8Array): void {
+    this.#pieces.push(Uint8Array.from(piece))
+    this.size += piece.length
+  }
+
+  * take (): Generator<Uint8Array, void> {
+    if (this.size === 0) return
+    const all = concat(...this.#pieces)
+    this.#pieces = []
+    this.size = 0
+    yield all
   }
 }

@@ -34,7 +34,7 @@ t.test('no request keeps the event loop from the others', async (t) => {
   }
   await fill(session, FILES)
   const other = await createSession(origin)
-  await fill(other, 2000)
+  await fill(other, 5000)
   const sealed = await createEndToEnd(origin)
   const sealedFiles = await Promise.all(Array.from({ length: IN_ONE_REQUEST }, () => sealFile(content)))
   const element = passwordElement(randomBytes(32))
@@ -48,7 +48,7 @@ t.test('no request keeps the event loop from the others', async (t) => {
     'list of 10 000 files': () => done(call(`${session.url}/files`, { token })),
     'status of 10 000 files': () => done(call(`${session.url}/status`, { token })),
     'download of 32 MiB': () => done(download(`${session.url}/download/${big.file_id}`, joiner)),
-    'archive of 2000 files': () => done(download(`${other.url}/archive`, other.token)),
+    'archive of 5000 files': () => done(download(`${other.url}/archive`, other.token)),
     'upload of 32 MiB': () => done(call(`${session.url}/upload`, { method: 'POST', token, body: form({ content: randomContent(32 * MIB) }) })),
     'upload of 500 sealed files': () => done(call(`${sealed.url}/upload`, { method: 'POST', token: sealed.token, body: sealedForm(...sealedFiles) })),
     'a resumable upload of 32 MiB': async () => {
