@@ -92,11 +92,10 @@ export class RedisStore implements SessionStore {
   async delete (id: SessionId): Promise<SessionRecord | undefined> {
     this.#cache.delete(id)
     const deleted = await this.#opened(id, listOf(await scripts.deleteRecord.run(this.#redis, [keyOf(id)], [])))
-    if (deleted !== undefined) {
-      await this.#redis.run((client) => client.zrem(INDEX, id))
-      await this.#fileEnds.end(deleted.record)
-    }
-    return deleted?.record
+    if (deleted === undefined) return undefined
+    // Whoever is given the record cleans up behind it, which nobody else can; entries that stay go with their moments.
+    await Promise.all([this.#redis.run((client) => client.zrem(INDEX, id)), this.#fileEnds.end(deleted.record)]).catch(this.#onError)
+    return deleted.record
   }
 
   async touch (id: SessionId, at: number): Promise<void> {

@@ -35,10 +35,7 @@ export interface SessionStore {
   /** The ids of the sessions that have expired by `now`. Called by the sweeper. */
   expired (now: number): Promise<readonly SessionId[]>
 
-  /**
-   * The records of sessions with a file or an upload whose own time is over by `now`. Called by the sweeper, which removes them: they
-   * need not be named for ever.
-   */
+  /** The records of sessions with a file or an upload whose own time is over by `now`. Called by the sweeper. */
   withEndedFiles (now: number): Promise<readonly SessionRecord[]>
 
   /** All records, expired or not. Called at start, for what has to know which sessions outlived the process before, and for the operator. */

@@ -11,9 +11,6 @@ const FAULTY = 3_000
 
 type Disturbance = (cluster: Cluster, draw: Draw) => Promise<void>
 
-/** Which request of the storage fails: drawn apart, since how many there are depends on the clients. */
-const RANDOM = { below: (count: number): number => Math.floor(Math.random() * count) }
-
 /** Random numbers that are the same for the same seed. */
 export class Draw {
   readonly #noise: Noise
@@ -35,10 +32,10 @@ export class Draw {
 
 const anInstance = ({ instances }: Cluster, draw: Draw): Instance => instances[draw.below(3)] ?? instances[0]
 
-/** The storage answers one request of `every` in this way, for a while. */
+/** The storage answers one request of `every` in this way, for a while: not drawn by the seed, since how many requests there are depends on the clients. */
 const storageFaults = (fault: Fault, every: number): Disturbance => async ({ storage }) => {
   let isFaulty = true
-  storage.inject(fault, () => isFaulty && RANDOM.below(every) === 0, Infinity)
+  storage.inject(fault, () => isFaulty && Math.random() < 1 / every, Infinity)
   await delay(FAULTY)
   isFaulty = false
 }
