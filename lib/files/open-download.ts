@@ -57,11 +57,13 @@ class ChunkReader {
   async chunk (index: number, last: boolean): Promise<Bytes> {
     const whole = this.#opener.chunkSize + TAG_SIZE
     const position = HEADER_SIZE + index * whole
-    const buffer = this.#buffers.pop() ?? new Uint8Array(whole)
-    const ciphertext = last ? buffer.subarray(0, this.#blob.size - position) : buffer
+    const length = last ? this.#blob.size - position : whole
+    // A small file gets no buffer for a whole chunk: of thousands, the garbage collector would run for every few.
+    const buffer = this.#buffers.pop() ?? new Uint8Array(length)
+    const ciphertext = buffer.subarray(0, length)
     await this.#blob.read(ciphertext, position)
     const plaintext = this.#opener.open(index, last, ciphertext)
-    this.#buffers.push(buffer)
+    if (!last) this.#buffers.push(buffer)
     return await plaintext
   }
 }
