@@ -97,15 +97,20 @@ export const fromBase64url = (text: string): Bytes => {
 export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i])
 
+/** The same without an early exit: for what is public, but compared with what somebody else may have made up. */
+export const equalThroughout = (a: Uint8Array, b: Uint8Array): boolean => {
+  let difference = a.length ^ b.length
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0)
+  return difference === 0
+}
+
 /**
- * Whether two secrets (MACs, tokens, commitments) are equal. What is compared, without early exit, is the HMAC-SHA-256 of
+ * Whether two secrets (MACs, tokens) are equal. What is compared, without early exit, is the HMAC-SHA-256 of
  * both under a key drawn for this one comparison, so its duration says nothing about where they differ (section 3).
  */
 export const equalSecrets = async (a: Uint8Array, b: Uint8Array): Promise<boolean> => {
   const key = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256', length: 256 }, false, ['sign'])
-  const mac = async (side: Uint8Array) => new DataView(await crypto.subtle.sign('HMAC', key, concat(side)))
+  const mac = async (side: Uint8Array) => new Uint8Array(await crypto.subtle.sign('HMAC', key, concat(side)))
   const [macA, macB] = await Promise.all([mac(a), mac(b)])
-  let difference = 0
-  for (let i = 0; i < macA.byteLength; i++) difference |= macA.getUint8(i) ^ macB.getUint8(i)
-  return difference === 0
+  return equalThroughout(macA, macB)
 }

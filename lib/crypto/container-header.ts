@@ -14,7 +14,7 @@
 
 import { LocalSendError, type ErrorCode } from '../errors.js'
 import type { FileId } from '../ids.js'
-import { concat, equalBytes, equalSecrets, fromHex, randomBytes, u32, utf8, type Bytes } from './bytes.js'
+import { concat, equalBytes, equalThroughout, fromHex, randomBytes, u32, utf8, type Bytes } from './bytes.js'
 import { CONTENT_KEY_SIZE, hkdf } from './keys.js'
 
 /** Bytes of a header. */
@@ -111,7 +111,8 @@ export const unlockHeader = async (format: Format, received: Uint8Array, expecte
   const { writer, chunkLog2 } = checkHeader(format, header, expected)
   const [H0, salt, commitment] = [header.slice(0, H0_SIZE), header.slice(H0_SIZE, H0_SIZE + SALT_SIZE), header.subarray(H0_SIZE + SALT_SIZE)]
   const derived = await deriveKeys(format, expected.contentKey, salt, H0, usages)
-  if (!await equalSecrets(commitment, derived.commitment)) throw new LocalSendError(format.damaged, { detail: 'It was sealed under another key.' })
+  // It stands in the clear in every header, and tells nothing of the keys beside it: no secret, which would be compared under a key.
+  if (!equalThroughout(commitment, derived.commitment)) throw new LocalSendError(format.damaged, { detail: 'It was sealed under another key.' })
   return { header, key: derived.key, prefix: derived.prefix, writer, chunkLog2 }
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { concat, equalBytes, equalSecrets, fromBase64url, fromHex, randomBytes, toBase64url, toHex, u16, u32, utf8 } from '../../lib/crypto/bytes.js'
+import { concat, equalBytes, equalSecrets, equalThroughout, fromBase64url, fromHex, randomBytes, toBase64url, toHex, u16, u32, utf8 } from '../../lib/crypto/bytes.js'
 import { flipped, pattern, randomOf } from './fixtures/helpers.js'
 
 t.test('concat copies all parts in a row', (t) => {
@@ -57,7 +57,7 @@ t.test('randomness', (t) => {
   t.end()
 })
 
-for (const [name, equal] of [['equalBytes', equalBytes], ['equalSecrets', equalSecrets]] as const) {
+for (const [name, equal] of [['equalBytes', equalBytes], ['equalThroughout', equalThroughout], ['equalSecrets', equalSecrets]] as const) {
   t.test(`${name} sees every difference`, async (t) => {
     const secret = pattern(32)
     t.equal(await equal(secret, concat(secret)), true)
