@@ -57,6 +57,6 @@ export class Archives {
     await nextTurn()
     const names = distinctNames(files.map(({ id, name }) => name ?? id))
     await nextTurn()
-    return await zip(files.map((file, i) => ({ name: names[i] ?? file.id, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))
+    return zip(files.map((file, i) => ({ name: names[i] ?? file.id, size: file.size, modifiedAt: file.uploadedAt, open: () => read(file) })))
   }
 }
