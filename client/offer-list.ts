@@ -27,7 +27,8 @@ export class OfferList {
       const { files, nextCursor } = await patiently(() => api.files({ cursor: this.#cursor, signal }), signal)
       const unseen = files.filter(({ fileId }) => !this.#seen.has(fileId))
       for (const { fileId } of unseen) this.#seen.add(fileId)
-      const opened = await Promise.all(unseen.map((file) => openOffer(this.#member, file, { own: this.#own() })))
+      const own = this.#own()
+      const opened = await Promise.all(unseen.map((file) => openOffer(this.#member, file, { own })))
       offers.push(...opened.filter((offer) => offer !== undefined))
       if (nextCursor === null) return offers
       this.#cursor = nextCursor

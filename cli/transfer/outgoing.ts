@@ -25,12 +25,14 @@ export class Outgoing {
   readonly #options: OutgoingOptions
   /** Who has it, and what could not be sent. */
   readonly delivery: Delivery
+  readonly #total: number | null
   readonly #sent = new Map<Source, number>()
   #done = 0
   #files = 0
 
   constructor (options: OutgoingOptions) {
     this.#options = options
+    this.#total = totalOf(options.sources)
     this.delivery = new Delivery({
       ...options,
       onSent: (sent) => { this.#tellSent(sent) },
@@ -62,7 +64,7 @@ export class Outgoing {
     this.#done += sent - (this.#sent.get(source) ?? 0)
     this.#sent.set(source, sent)
     const { sources, report } = this.#options
-    report.progress('Sending', { name: source.name, done: this.#done, total: totalOf(sources), files: [this.#files, sources.length] })
+    report.progress('Sending', { name: source.name, done: this.#done, total: this.#total, files: [this.#files, sources.length] })
   }
 }
 
