@@ -14,6 +14,7 @@ import { temporaryFolder } from '../helpers/server.js'
 
 const SIZE = 2 ** 20
 const SESSIONS = 10
+const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
 /** One client in so many behaves badly. */
 const MISBEHAVING = 20
 /** How much more memory, and how much slower an answer of /health, may be in the last third than in the first. */
@@ -41,7 +42,7 @@ export async function holdLoad (t: Test, { clients, seconds, isLong }: Load): Pr
   setGlobalDispatcher(new Agent({ keepAliveTimeout: 1000, keepAliveMaxTimeout: 1000 }))
   const folder = await temporaryFolder(t)
   const many = '100000000'
-  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), RATE_LIMIT_TOKEN: many, RATE_LIMIT_ANONYMOUS: many, RATE_LIMIT_CREATE: many })
+  const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), RATE_LIMIT_TOKEN: many, RATE_LIMIT_ANONYMOUS: many, RATE_LIMIT_CREATE: many, METRICS_TOKEN })
   const content = randomContent(SIZE)
   const sessions = await Promise.all(Array.from({ length: SESSIONS }, async () => {
     const session = await createSession(server.origin)
@@ -64,6 +65,8 @@ export async function holdLoad (t: Test, { clients, seconds, isLong }: Load): Pr
   if (isLong) t.ok(samples.latency.last <= samples.latency.first * SLACK.latency, 'answers of /health are as quick as before')
   while ((await blobs(folder)).length > SESSIONS) await delay(100)
   t.equal((await blobs(folder)).length, SESSIONS, 'nothing is left of what was given up')
+  const metrics = await (await fetch(`${server.origin}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } })).text()
+  t.match(metrics, /^local_send_memory_slots_used 0$/m, 'and no memory is held for it')
 }
 
 /** Looks at /health four times a second, in a process of its own: this one is busy with its clients. Prints milliseconds. */

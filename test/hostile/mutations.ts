@@ -3,22 +3,16 @@
  * by an edit of one line; where several stand in the way of one attack, it succeeds without all of them, and each alone stops it.
  */
 
-import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import type { Test } from 'tap'
 import { PASSWORD } from '../helpers/client.js'
+import { applyEdits, type Edit } from '../helpers/edits.js'
 import { projectPath } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 import type { AttackName } from './attacks.js'
 import type { Scene, SceneOptions } from './scene.js'
-
-/** One line of the sources, and what it is without its check. */
-export interface Edit {
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
 
 const CTR = "{ name: 'AES-CTR', counter: Uint8Array.of(...iv, 0, 0, 0, 2), length: 32 }"
 const DECRYPTS = { file: 'lib/crypto/container-header.ts', find: "importKey('raw', keys.subarray(0, 32), 'AES-GCM', false, usages)", replace: "importKey('raw', keys.subarray(0, 32), usages.includes('encrypt') ? 'AES-GCM' : 'AES-CTR', false, usages)" }
@@ -107,12 +101,7 @@ export async function mutated (t: Test, checks: readonly Check[]): Promise<strin
   const folder = await temporaryFolder(t)
   for (const name of ['lib', 'client', 'cli', 'package.json', 'tsconfig.json']) await cp(projectPath(name), join(folder, name), { recursive: true })
   await symlink(projectPath('node_modules'), join(folder, 'node_modules'))
-  for (const { file, find, replace } of checks.flatMap((check) => CHECKS[check])) {
-    const path = join(folder, file)
-    const [before, after, ...more] = (await readFile(path, 'utf8')).split(find)
-    if (before === undefined || after === undefined || more.length > 0) throw new Error(`${file} has another check than it had: ${find}`)
-    await writeFile(path, before + replace + after)
-  }
+  await applyEdits(folder, checks.flatMap((check) => CHECKS[check]))
   const program = join(folder, 'local-send.js')
   await build({ entryPoints: [join(folder, 'cli/main.ts')], outfile: program, bundle: true, platform: 'node', format: 'esm', packages: 'external', external: ['*/server.js'] })
   return program
