@@ -2,8 +2,8 @@
 
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { eventually } from '../helpers/events.js'
 import { Noise } from '../helpers/noise.js'
 import { startProxy, type Held } from '../helpers/proxy.js'
 import { codeOf, newPlace, setUp, stateOf, treeOf, type Place, type Run } from './program.js'
@@ -31,7 +31,7 @@ export async function transferMidway (t: Test): Promise<Midway> {
   const code = await codeOf(sending)
   const held = await holding
   const receiving = bob.run(['receive', code, '--yes'])
-  while (await partialSize(bob) < 1_000_000) await delay(50)
+  await eventually(async () => await partialSize(bob) >= 1_000_000, 50)
   return { alice, bob, sending, receiving, code, held }
 }
 

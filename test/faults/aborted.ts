@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { createSession, randomContent, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 import { projectPath } from '../helpers/project.js'
 import { blobs, newSecret } from '../helpers/restart.js'
@@ -74,13 +75,13 @@ async function abortOne ({ origin }: ServerProcess, { id, token }: TestSession, 
 
 /** What is held when nothing changes any more. */
 async function settled (server: ServerProcess, folder: string): Promise<Held> {
-  for (let last = ''; ;) {
-    const held = await heldBy(server, folder)
-    const text = JSON.stringify(held)
-    if (text === last && held.transfers === 0) return held
-    last = text
-    await delay(500)
-  }
+  let held = await heldBy(server, folder)
+  await eventually(async () => {
+    const before = JSON.stringify(held)
+    held = await heldBy(server, folder)
+    return held.transfers === 0 && JSON.stringify(held) === before
+  }, 500)
+  return held
 }
 
 async function heldBy ({ origin, child }: ServerProcess, folder: string): Promise<Held> {

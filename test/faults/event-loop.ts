@@ -1,7 +1,7 @@
 /** How long a server's event loop is kept by one turn, by the processor's time: what other programs take does not count. */
 
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { eventually } from '../helpers/events.js'
 import { projectPath } from '../helpers/project.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 
@@ -36,7 +36,7 @@ export async function spawnWatched (t: Test, environment: Record<string, string>
     longestTurn: async () => {
       const before = said().length
       server.child.kill('SIGWINCH')
-      while (said().length === before) await delay(5)
+      await eventually(() => said().length > before)
       return Number(said().at(-1)?.slice('longest turn: '.length)) / 1e6
     }
   }

@@ -38,7 +38,7 @@ async function edited (t: Test, edits: readonly Edit[]): Promise<string> {
 /** @returns what a test says of itself */
 async function run (folder: string, test: string): Promise<string> {
   return await new Promise((resolve) => {
-    const options = { cwd: folder, env: { PATH: process.env['PATH'], CI: 'true', TAP_TIMEOUT: '200' }, timeout: PATIENCE, maxBuffer: 2 ** 28 }
+    const options = { cwd: folder, env: { PATH: process.env['PATH'], CI: 'true', TAP_BAIL: '1', TAP_TIMEOUT: '200' }, timeout: PATIENCE, maxBuffer: 2 ** 28 }
     execFile(process.execPath, ['--import', 'tsx', test], options, (_error, stdout, stderr) => { resolve(stdout + stderr) })
   })
 }

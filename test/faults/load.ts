@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Agent, setGlobalDispatcher } from 'undici'
 import { createSession, download, randomContent, sha256, uploadFile, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 import { blobs, newSecret } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
@@ -63,7 +64,7 @@ export async function holdLoad (t: Test, { clients, seconds, isLong }: Load): Pr
   t.ok(scene.counts.uploads > 0 && scene.counts.downloads > 0 && scene.counts.misdeeds > 0, 'everybody had his turn')
   if (isLong) t.ok(samples.memory.last <= samples.memory.first * SLACK.memory, 'memory is flat')
   if (isLong) t.ok(samples.latency.last <= samples.latency.first * SLACK.latency, 'answers of /health are as quick as before')
-  while ((await blobs(folder)).length > SESSIONS) await delay(100)
+  await eventually(async () => (await blobs(folder)).length <= SESSIONS, 100)
   t.equal((await blobs(folder)).length, SESSIONS, 'nothing is left of what was given up')
   const metrics = await (await fetch(`${server.origin}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } })).text()
   t.match(metrics, /^local_send_memory_slots_used 0$/m, 'and no memory is held for it')

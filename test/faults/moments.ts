@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { call, createSession, download, form, PASSWORD, randomContent, sha256, type Answer, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import type { ServerProcess } from '../helpers/process.js'
 import { beginUpload, offsetOf, sendPiece } from '../helpers/tus.js'
 
@@ -63,7 +64,7 @@ export async function killAfter (answers: number, milliseconds: number, server: 
   const progress = nothing()
   // Whatever fails after the kill fails because of it.
   const running = transfer(server.origin, progress).catch((error: unknown) => { if (server.child.signalCode === null && !server.child.killed) throw error })
-  while (progress.answers < answers) await delay(1)
+  await Promise.race([eventually(() => progress.answers >= answers, 1), running])
   await delay(milliseconds)
   server.child.kill('SIGKILL')
   await server.exit

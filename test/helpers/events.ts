@@ -53,9 +53,16 @@ function takeBlock (reader: { events: SentEvent[], lastEventId: string | undefin
   if (data.length > 0) reader.events.push({ id: reader.lastEventId ?? '', type, data: JSON.parse(data.join('\n')) as SentEvent['data'] })
 }
 
-/** Waits for what certainly comes; if it does not, the test's own timeout says so. */
-export async function eventually (holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await delay(5)
+/**
+ * Waits for what certainly comes.
+ * @param interval - milliseconds between two looks
+ * @throws Error after a minute, with what was waited for
+ */
+export async function eventually (holds: () => boolean | Promise<boolean>, interval = 5): Promise<void> {
+  for (const deadline = Date.now() + 60_000; !await holds();) {
+    if (Date.now() > deadline) throw new Error(`It does not come to that: ${String(holds)}`)
+    await delay(interval)
+  }
 }
 
 export const typesOf = ({ events }: EventReader): string[] => events.map(({ type }) => type)

@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { eventually } from './events.js'
 import { freePort } from './nginx.js'
 import { TestRedis } from './redis.js'
 import { temporaryFolder } from './server.js'
@@ -30,9 +30,8 @@ export async function tell (port: number, command: string, ...args: Array<string
 /** Whether it answers so; not while it does not answer. */
 const answers = async (port: number, expected: string, command: string, ...args: string[]): Promise<boolean> => await tell(port, command, ...args).then((answer) => answer.includes(expected), () => false)
 
-export async function until (holds: () => Promise<boolean>): Promise<void> {
-  while (!await holds()) await delay(50)
-}
+/** What Redis comes to in its own time. */
+export const until = (holds: () => Promise<boolean>): Promise<void> => eventually(holds, 50)
 
 /** A master with a replica, and three Sentinels, two of whom must agree. */
 export async function startSentinels (t: Test): Promise<{ readonly url: string, readonly master: TestRedis, readonly replica: TestRedis }> {

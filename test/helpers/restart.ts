@@ -42,12 +42,13 @@ export async function checkTransfer (t: Test, session: TestSession, token: strin
   t.same([...range.bytes], [...CONTENT.subarray(262140, 262151)])
 }
 
-/** Does it again until it succeeds: what a client does while something is away. */
+/** Does it again until it succeeds: what a client does while something is away. @throws what it failed with after a minute */
 export async function insist <Value> (action: () => Promise<Value>): Promise<Value> {
-  for (;;) {
+  for (const deadline = Date.now() + 60_000; ;) {
     try {
       return await action()
-    } catch {
+    } catch (error) {
+      if (Date.now() > deadline) throw error
       await delay(50)
     }
   }

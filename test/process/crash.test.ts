@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
 import { createEndToEnd, letIn, sealedUploadHeaders, sealFile, uploadSealed } from '../helpers/end-to-end.js'
+import { eventually } from '../helpers/events.js'
 import { spawnServer } from '../helpers/process.js'
 import { blobs, checkTransfer, CONTENT, crash, movedTo, newSecret, transferBegun } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
@@ -60,7 +60,7 @@ t.test('a piece with a checksum that a crash interrupts leaves nothing', async (
   const { request } = openPiece(url, session.token, 1000, { 'content-length': String(CONTENT.length - 1000), ...checksumOf(CONTENT.subarray(1000)) })
   request.write(CONTENT.subarray(1000, 600_000))
   const part = join(environment.UPLOAD_FOLDER, 'local-send', `${session.id}-${id}-1.lsf`)
-  while (!existsSync(part) || (await stat(part)).size < 2 * 2 ** 18) await delay(10)
+  await eventually(async () => existsSync(part) && (await stat(part)).size >= 2 * 2 ** 18)
   await crash(first)
   request.destroy()
 

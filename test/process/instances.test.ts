@@ -2,12 +2,11 @@
 
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { randomBytes, toHex } from '../../lib/crypto/bytes.js'
 import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type Answer, type TestSession } from '../helpers/client.js'
-import { arrival, listen } from '../helpers/events.js'
+import { arrival, eventually, listen } from '../helpers/events.js'
 import { sharedSettings, startInstances } from '../helpers/instances.js'
 import { spawnServer } from '../helpers/process.js'
 import { TestRedis } from '../helpers/redis.js'
@@ -153,7 +152,7 @@ if (await needs(t, 'redis')) {
       t.equal((await call(`${b.origin}/health/ready`)).summary, '503 STORE_UNAVAILABLE')
       t.equal((await call(`${b.origin}/health/live`)).status, 200)
       await start()
-      while ((await call(`${b.origin}/health/ready`)).status !== 200) await delay(50)
+      await eventually(async () => (await call(`${b.origin}/health/ready`)).status === 200, 50)
       t.equal((await call(`${at(1, session).url}/status`, { token: session.token })).status, 200)
     }
   })
@@ -171,12 +170,12 @@ if (await needs(t, 'redis')) {
   t.test('several workers share one port, one that dies is replaced, and all stop together', async (t) => {
     const server = await spawnServer(t, { ...settings, WORKERS: '2' })
     const listening = (): number[] => server.output().split('\n').filter((line) => line.includes('listening')).map((line) => Number(/"pid":(\d+)/.exec(line)?.[1]))
-    while (listening().length < 2) await delay(20)
+    await eventually(() => listening().length >= 2, 20)
     const session = await createSession(server.origin)
     const answers = await Promise.all(Array.from({ length: 20 }, () => call(`${session.url}/status`, { token: session.token })))
     t.same(tally(answers), { 200: 20 })
     process.kill(listening()[0] ?? 0, 'SIGKILL')
-    while (listening().length < 3) await delay(20)
+    await eventually(() => listening().length >= 3, 20)
     t.match(server.output(), /a worker ended \(SIGKILL\); another one starts in 500 ms/)
     t.equal((await call(`${session.url}/status`, { token: session.token })).status, 200)
     server.child.kill('SIGTERM')

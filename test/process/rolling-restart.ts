@@ -29,8 +29,12 @@ export async function restartUnderLoad (t: Test, { clients, size, piece, restart
   let server = await spawnServer(t, environment)
   const origin = await through(t, server.origin)
   const content = randomContent(size)
-  const progress = { acknowledged: 0 }
-  const uploads = Array.from({ length: clients }, async () => {
+  const progress = { acknowledged: 0, failed: false }
+  const uploads = Array.from({ length: clients }, () => transfer().catch((error: unknown) => {
+    progress.failed = true
+    throw error
+  }))
+  async function transfer (): Promise<number> {
     const session = await createSession(origin)
     const joiner = await joinSession(session)
     const { url, id } = await beginUpload(session, session.token, { 'upload-length': String(size) })
@@ -54,11 +58,11 @@ export async function restartUnderLoad (t: Test, { clients, size, piece, restart
     })
     t.equal(Buffer.compare(received, content), 0, 'the same bytes')
     return breaks
-  })
+  }
 
   for (let i = 1; i <= restarts; i++) {
     // In the middle of it, wherever the clients are then.
-    while (progress.acknowledged < clients * size * i / (restarts + 1)) await delay(2)
+    while (progress.acknowledged < clients * size * i / (restarts + 1) && !progress.failed) await delay(2)
     server.child.kill('SIGTERM')
     t.equal(await server.exit, 0)
     server = await spawnServer(t, environment)

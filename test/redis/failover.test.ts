@@ -108,7 +108,7 @@ t.test('a cluster of several nodes', async (t) => {
     for (const { port } of [first, second, third]) t.equal(await tell(port, 'wait', 1, 0), '1')
     const stop = keepAsking(a, asked)
     await first.kill()
-    while ((await Promise.all(all.map(({ session }) => call(`${movedTo(a, session).url}/status`, { token: session.token })))).some(({ status }) => status !== 200)) await delay(50)
+    await until(async () => (await Promise.all(all.map(({ session }) => call(`${movedTo(a, session).url}/status`, { token: session.token })))).every(({ status }) => status === 200))
     await until(async () => await isReady(a) && await isReady(b))
     checkAnswers(t, await stop())
     await goesOn(2 * PIECE)
@@ -133,15 +133,14 @@ t.test('a cluster of several nodes', async (t) => {
     const heard: string[] = []
     connection.subscriber.on('message', (_channel: string, message: string) => { heard.push(message) })
     await connection.subscribe('a channel')
-    const restored = new Promise<void>((resolve) => {
-      connection.onRestored(() => {
-        resolve()
-        return Promise.resolve()
-      })
+    let isRestored = false
+    connection.onRestored(() => {
+      isRestored = true
+      return Promise.resolve()
     })
     const places = await Promise.all(cluster.nodes.map(({ port }) => tell(port, 'pubsub', 'channels', 'a channel')))
     await cluster.nodes[places.indexOf('a channel')]?.kill()
-    await restored
+    await until(() => Promise.resolve(isRestored))
     await until(async () => {
       await connection.run((client) => client.publish('a channel', 'hello')).catch(() => {})
       return heard.includes('hello')
