@@ -34,18 +34,19 @@ try {
 }
 
 function release (): void {
+  const commit = git('rev-parse', 'HEAD')
   if (key === undefined) throw new Error('name the private key to sign with: --key ~/.ssh/id_ed25519')
   checkTree()
   signature(key, 'Whether it can sign is better known before everything is built.')
   if (!unchecked) check()
-  const first = build('first', 'UTC')
-  const second = build('a second folder', 'Asia/Kathmandu')
+  const first = build(commit, 'first', 'UTC')
+  const second = build(commit, 'a second folder', 'Asia/Kathmandu')
   if (digest(join(first, tarball)) !== digest(join(second, tarball))) throw new Error(`two builds differ: compare ${first} and ${second}`)
-  write(first)
+  write(commit, first)
   rmSync(join(first, '..'), { recursive: true })
   rmSync(join(second, '..'), { recursive: true })
   writeFileSync(join(target, 'SHA256SUMS.sig'), signature(key, readFileSync(join(target, 'SHA256SUMS'), 'utf8')))
-  git('-c', 'gpg.format=ssh', '-c', `user.signingKey=${key}`, 'tag', '--sign', `--message=Local Send ${version}`, tag)
+  git('-c', 'gpg.format=ssh', '-c', `user.signingKey=${key}`, 'tag', '--sign', `--message=Local Send ${version}`, tag, commit)
   say(unchecked ? 'NOT CHECKED: this is no release.' : 'All checks have passed.')
   say(`release/ is written and ${tag} is tagged, both signed. Nothing was pushed. Next: git push origin ${tag}, and publish what is in release/.`)
 }
@@ -70,12 +71,12 @@ function check (): void {
   }
 }
 
-/** Builds what is committed, in a new folder. @returns the folder */
-function build (name: string, zone: string): string {
+/** Builds a commit in a new folder. @returns the folder */
+function build (commit: string, name: string, zone: string): string {
   const folder = join(mkdtempSync(join(tmpdir(), 'local-send-release-')), name)
   mkdirSync(folder)
-  run('tar', ['-x'], { cwd: folder, input: execFileSync('git', ['archive', 'HEAD'], { cwd: packageFolder, maxBuffer: 2 ** 30 }) })
-  const options = { cwd: folder, env: { ...process.env, SOURCE_DATE_EPOCH: moment(), TZ: zone } }
+  run('tar', ['-x'], { cwd: folder, input: execFileSync('git', ['archive', commit], { cwd: packageFolder, maxBuffer: 2 ** 30 }) })
+  const options = { cwd: folder, env: { ...process.env, SOURCE_DATE_EPOCH: moment(commit), TZ: zone } }
   run('npm', ['ci', '--prefer-offline', '--loglevel=error'], options)
   run('npm', ['run', '--silent', 'package'], options)
   writeFileSync(join(folder, bill), run('npm', ['run', '--silent', 'sbom'], options))
@@ -83,11 +84,11 @@ function build (name: string, zone: string): string {
 }
 
 /** Puts into release/ what was built, what it was built with, and the digests of all that. */
-function write (built: string): void {
+function write (commit: string, built: string): void {
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target)
   for (const name of [tarball, bill]) copyFileSync(join(built, name), join(target, name))
-  const builtWith = { version, commit: git('rev-parse', 'HEAD'), sourceDateEpoch: Number(moment()), node: process.version, npm: run('npm', ['--version']).trim(), checked: !unchecked }
+  const builtWith = { version, commit, sourceDateEpoch: Number(moment(commit)), node: process.version, npm: run('npm', ['--version']).trim(), checked: !unchecked }
   writeFileSync(join(target, 'build.json'), `${JSON.stringify(builtWith, null, 2)}\n`)
   const lines = ['build.json', bill, tarball].map((name) => `${digest(join(target, name))}  ${name}\n`)
   writeFileSync(join(target, 'SHA256SUMS'), lines.join(''))
@@ -110,8 +111,8 @@ function signature (privateKey: string, text: string): string {
 }
 
 /** Seconds since 1970 of the commit: the time that everything claims to be made at. */
-function moment (): string {
-  return git('log', '-1', '--format=%ct')
+function moment (commit: string): string {
+  return git('log', '-1', '--format=%ct', commit)
 }
 
 function digest (path: string): string {
