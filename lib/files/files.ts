@@ -147,7 +147,9 @@ export class Files {
 
   async #removeAll (keys: readonly BlobKey[]): Promise<void> {
     const queue = new PQueue({ concurrency: REMOVALS })
-    await queue.addAll(keys.map((key) => () => this.#blobs.remove(key)))
+    // To the end of all, also where one fails: nothing goes on behind the answer.
+    const removals = await Promise.allSettled(keys.map((key) => queue.add(() => this.#blobs.remove(key))))
+    for (const removal of removals) if (removal.status === 'rejected') throw removal.reason
   }
 
   /**

@@ -36,20 +36,23 @@ const LONG = 1000
  */
 export class RecentCensus {
   readonly #records: () => AsyncIterable<SessionRecord>
+  readonly #clock: () => number
   #last: { readonly result: Promise<Census>, freshUntil: number } | undefined
   #settled: { readonly census: Census, readonly took: number } | undefined
 
-  constructor (records: () => AsyncIterable<SessionRecord>) {
+  /** @param clock - milliseconds since some moment, which never jump */
+  constructor (records: () => AsyncIterable<SessionRecord>, clock = () => performance.now()) {
     this.#records = records
+    this.#clock = clock
   }
 
   async take (): Promise<Census> {
-    const begunAt = performance.now()
+    const begunAt = this.#clock()
     if (this.#last === undefined || begunAt > this.#last.freshUntil) {
       const last = { result: takeCensus(this.#records()), freshUntil: Number.POSITIVE_INFINITY }
       this.#last = last
       last.result.then((census) => {
-        const now = performance.now()
+        const now = this.#clock()
         const took = now - begunAt
         this.#settled = { census, took }
         last.freshUntil = now + took * (1 / SHARE - 1)

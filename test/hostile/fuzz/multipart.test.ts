@@ -46,7 +46,7 @@ t.test('a multipart body is taken whole, or refused in the words of the catalogu
     const { url, token } = toSealed ? sealed.session : session
     const sent = cutAt === null ? body : body.subarray(0, Math.floor(cutAt * body.length))
     const request = Buffer.concat([Buffer.from(postHead(new URL(`${url}/upload`).pathname, { authorization: `Bearer ${token}`, 'content-type': type, 'content-length': body.length }), 'latin1'), sent])
-    const answer = await exchangeRaw(origin, request, sent.length === body.length ? 5000 : 30)
+    const answer = await exchangeRaw(origin, request, { patience: sent.length === body.length ? 5000 : 30 })
     try {
       mustBeAnswered(answer, false)
       must(sent.length < body.length || answer.status !== undefined, 'no answer')

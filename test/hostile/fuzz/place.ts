@@ -89,16 +89,29 @@ export async function startFuzzed (t: Test, environment: Record<string, string> 
   }
 }
 
+/** Milliseconds in which a request that is whole is answered, also by a machine that is busy. */
+const DEADLINE = 10_000
+
 /**
- * Sends bytes and reads until the server has answered and closed. Hangs up on what does not end by itself: a stream of events, or a
- * request that was never whole.
+ * Sends bytes and reads until the server has answered and closed. Hangs up on what does not end by itself: a stream of events, an answer
+ * behind which the connection stays open, or a request that was never whole.
+ *
+ * @param isWhole - whether an answer must come, however long that takes
  */
-export async function exchangeRaw (origin: string, request: Uint8Array, patience = 150): Promise<RawAnswer> {
+export async function exchangeRaw (origin: string, request: Uint8Array, { patience = 150, isWhole = false }: { readonly patience?: number, readonly isWhole?: boolean } = {}): Promise<RawAnswer> {
   const socket = await connectTo(origin)
   let text = ''
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => { socket.destroy() }, patience)
+    const hangUp = (): void => {
+      if (isWhole && text === '') timer = setTimeout(() => { socket.destroy() }, DEADLINE)
+      else socket.destroy()
+    }
+    let timer = setTimeout(hangUp, patience)
     socket.setEncoding('latin1').on('data', (piece: string) => {
+      if (text === '') {
+        clearTimeout(timer)
+        timer = setTimeout(() => { socket.destroy() }, patience)
+      }
       text += piece
       if (/^content-type: text\/event-stream/im.test(text)) socket.destroy()
     })
@@ -112,6 +125,17 @@ export async function exchangeRaw (origin: string, request: Uint8Array, patience
   const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(answer) ?? []
   const end = answer.indexOf('\r\n\r\n')
   return { status: status === undefined ? undefined : Number(status), head: answer.slice(0, end), body: answer.slice(end + 4) }
+}
+
+/** Whether nothing of a request is missing that its head announces. A CONNECT is to a proxy: its connection is closed. */
+export function isWhole (request: Buffer): boolean {
+  const end = request.indexOf('\r\n\r\n')
+  const head = request.subarray(0, Math.max(end, 0)).toString('latin1')
+  if (end < 0 || head.startsWith('CONNECT ')) return false
+  const body = request.subarray(end + 4)
+  if (/^transfer-encoding:/im.test(head)) return body.toString('latin1').endsWith('0\r\n\r\n')
+  const [, length = '0'] = /^content-length: *(\d+) *$/im.exec(head) ?? []
+  return body.length >= Number(length)
 }
 
 /** Breaks a property unless an answer is a success, or a refusal in the form of the catalogue that blames the request. */
