@@ -11,9 +11,10 @@ const { FUZZ_RUNS: runs = '200', FUZZ_SEED: seed = '20260101', FUZZ_PATH: path =
 /**
  * Tries a property on many inputs; one that breaks it is made smaller, and reported with what draws it again.
  * @param cost - how many cheap ones one input of this property is worth
+ * @param parameters - where others are wanted
  */
-export async function holds <Inputs> (t: Test, name: string, property: fc.IRawProperty<Inputs>, cost = 1): Promise<void> {
-  const outcome = await fc.check(property, { seed: Number(seed), path, numRuns: Math.ceil(Number(runs) / cost), includeErrorInReport: true })
+export async function holds <Inputs> (t: Test, name: string, property: fc.IRawProperty<Inputs>, cost = 1, parameters: fc.Parameters<Inputs> = {}): Promise<void> {
+  const outcome = await fc.check(property, { seed: Number(seed), path, numRuns: Math.ceil(Number(runs) / cost), includeErrorInReport: true, ...parameters })
   t.notOk(outcome.failed, `${name}: ${outcome.numRuns} inputs, FUZZ_SEED=${seed}`, { report: outcome.failed ? fc.defaultReportMessage(outcome) : '' })
 }
 
