@@ -15,14 +15,18 @@ import { beginUpload, offsetOf, sendPiece } from '../helpers/tus.js'
 
 const PIECE = 10_000
 
-/** Asks for a session, and creates others, until it is told to stop. @returns what was answered */
-function keepAsking (instance: ServerProcess, session: TestSession): () => Promise<Answer[]> {
+/** Asks for a session, and creates others, once before it returns, and then until it is told to stop. @returns what was answered */
+async function keepAsking (instance: ServerProcess, session: TestSession): Promise<() => Promise<Answer[]>> {
   const answers: Answer[] = []
+  const ask = async (): Promise<void> => {
+    answers.push(await call(`${movedTo(instance, session).url}/status`, { token: session.token }))
+    answers.push(await call(`${instance.origin}/api/session/create`, { method: 'POST', body: { kind: 'end-to-end' } }))
+  }
+  await ask()
   const over = new AbortController()
   const done = (async () => {
     while (!over.signal.aborted) {
-      answers.push(await call(`${movedTo(instance, session).url}/status`, { token: session.token }))
-      answers.push(await call(`${instance.origin}/api/session/create`, { method: 'POST', body: { kind: 'end-to-end' } }))
+      await ask()
       await delay(20)
     }
   })()
@@ -62,7 +66,7 @@ t.test('a master that dies is followed by its replica', async (t) => {
   const before = (await call(`${session.url}/status`, { token: session.token })).body
   t.equal(await tell(master.port, 'wait', 1, 0), '1', 'the replica has it')
 
-  const stop = keepAsking(a, session)
+  const stop = await keepAsking(a, session)
   await master.kill()
   await until(async () => !await isReady(a))
   await until(async () => await isReady(a) && await isReady(b))
@@ -97,7 +101,7 @@ t.test('a cluster of several nodes', async (t) => {
   }
 
   await t.test('slots move while requests come', async (t) => {
-    const stop = keepAsking(a, asked)
+    const stop = await keepAsking(a, asked)
     await moveSlots(cluster, first, second, 2000)
     await moveSlots(cluster, third, first, 2000)
     t.equal(checkAnswers(t, await stop()), 0, 'nobody notices')
@@ -106,7 +110,7 @@ t.test('a cluster of several nodes', async (t) => {
 
   await t.test('a master dies: its replica follows, and nobody misses an event', async (t) => {
     for (const { port } of [first, second, third]) t.equal(await tell(port, 'wait', 1, 0), '1')
-    const stop = keepAsking(a, asked)
+    const stop = await keepAsking(a, asked)
     await first.kill()
     await until(async () => (await Promise.all(all.map(({ session }) => call(`${movedTo(a, session).url}/status`, { token: session.token })))).every(({ status }) => status === 200))
     await until(async () => await isReady(a) && await isReady(b))
