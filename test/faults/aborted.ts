@@ -6,15 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { createSession, randomContent, type TestSession } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
+import { METRICS_TOKEN, scrape } from '../helpers/metrics.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 import { projectPath } from '../helpers/project.js'
 import { blobs, newSecret } from '../helpers/restart.js'
 import { temporaryFolder } from '../helpers/server.js'
 
-const METRICS_TOKEN = 'metrics-token-that-nobody-guesses'
 const AT_ONCE = 20
 const BYTES = randomContent(700_000)
-/** Bytes of memory that may be more than after the warm-up: what is cached, and what the collector has not met yet. */
+/** Bytes of memory that may be more than after the warm-up: what is cached. */
 const SLACK = 32 * 2 ** 20
 
 /** As the image and the systemd unit set it: otherwise glibc keeps much of what was freed. */
@@ -85,8 +85,8 @@ async function settled (server: ServerProcess, folder: string): Promise<Held> {
 }
 
 async function heldBy ({ origin, child }: ServerProcess, folder: string): Promise<Held> {
-  const metrics = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } })).text()
-  const value = (series: string): number => Number(metrics.split('\n').find((line) => line.startsWith(`local_send_${series} `))?.split(' ')[1])
+  const scraped = await scrape(`${origin}/metrics`)
+  const value = (series: string): number => scraped(series) ?? Number.NaN
   return {
     descriptors: (await readdir(`/proc/${child.pid ?? 0}/fd`)).length,
     blobs: (await blobs(folder)).length,

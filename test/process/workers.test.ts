@@ -3,30 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { call, createSession } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
 import { sharedSettings } from '../helpers/instances.js'
+import { METRICS_TOKEN, scrape } from '../helpers/metrics.js'
 import { freePort } from '../helpers/nginx.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 import { TestRedis } from '../helpers/redis.js'
 import { insist } from '../helpers/restart.js'
 import { needs } from '../helpers/services.js'
 
-const TOKEN = 'metrics-token-that-nobody-guesses'
-
 /** Process ids in lines of the log that say this. */
 const pidsOf = ({ output }: ServerProcess, said: string): number[] => output().split('\n').filter((line) => line.includes(said)).map((line) => Number(/"pid":(\d+)/.exec(line)?.[1]))
 
-async function scrape (url: string): Promise<(series: string) => number | undefined> {
-  const { status, body } = await call(url, { token: TOKEN, headers: { connection: 'close' } })
-  if (status !== 200) throw new Error(`the scrape answered ${status}`)
-  const lines = String(body['text']).split('\n')
-  return (series) => {
-    const line = lines.find((line) => line.startsWith(`local_send_${series} `))
-    return line === undefined ? undefined : Number(line.split(' ')[1]?.replace('+Inf', 'Infinity'))
-  }
-}
-
 t.test('metrics of several workers are those of all, whichever is asked', async (t) => {
   if (!await needs(t, 'redis')) return
-  const shared = await sharedSettings(t, await TestRedis.start(t), { WORKERS: '2', METRICS_TOKEN: TOKEN, STREAM_MEMORY: '4MiB' })
+  const shared = await sharedSettings(t, await TestRedis.start(t), { WORKERS: '2', METRICS_TOKEN, STREAM_MEMORY: '4MiB' })
   const port = await freePort()
   for (const [name, more, path] of [['on PORT', {}, undefined], ['on a port of their own', { METRICS_PORT: String(port) }, `http://127.0.0.1:${port}/metrics`]] as const) {
     const server = await spawnServer(t, { ...shared, ...more })
@@ -57,10 +46,10 @@ t.test('metrics of several workers are those of all, whichever is asked', async 
 t.test('a scrape while Redis is away is refused, and ends no worker', async (t) => {
   if (!await needs(t, 'redis')) return
   const redis = await TestRedis.start(t)
-  const server = await spawnServer(t, await sharedSettings(t, redis, { WORKERS: '2', METRICS_TOKEN: TOKEN }))
+  const server = await spawnServer(t, await sharedSettings(t, redis, { WORKERS: '2', METRICS_TOKEN }))
   while (pidsOf(server, 'listening at').length < 2) await delay(20)
   await redis.kill()
-  for (let i = 0; i < 4; i++) t.equal((await call(`${server.origin}/metrics`, { token: TOKEN, headers: { connection: 'close' } })).status, 503)
+  for (let i = 0; i < 4; i++) t.equal((await call(`${server.origin}/metrics`, { token: METRICS_TOKEN, headers: { connection: 'close' } })).status, 503)
   t.notMatch(server.output(), /a worker ended/)
   await redis.start()
   await insist(() => scrape(`${server.origin}/metrics`))
