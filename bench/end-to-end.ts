@@ -2,6 +2,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { startFlags } from '../test/helpers/project.js'
 import { startServer } from './process.js'
 import type { Sending } from './sending.js'
 import { extent, formatSize, median, type Mark, type Report } from './table.js'
@@ -12,7 +13,6 @@ import { hasWormhole, WORMHOLE, wormhole } from './wormhole.js'
 
 const MB = 1e6
 const DIST = join(import.meta.dirname, '..', 'dist')
-const SEMI_SPACE = '--max-semi-space-size=2'
 
 /** What one transfer took. */
 interface Sample {
@@ -76,7 +76,7 @@ async function measure ({ servers, transfer }: Sending, path: string, output: st
 /** Our server and our two commands. The receiver is started as soon as the sender has said the code. */
 export async function localSend (folder: string): Promise<Sending> {
   await mkdir(folder)
-  const server = await startServer({ name: 'Local Send', args: [SEMI_SPACE, join(DIST, 'server.js')], cwd: folder, env: { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB', RATE_LIMIT_CREATE: '1000' } })
+  const server = await startServer({ name: 'Local Send', args: [...startFlags(), join(DIST, 'server.js')], cwd: folder, env: { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB', RATE_LIMIT_CREATE: '1000' } })
   const env = { LOCAL_SEND_SERVER: server.origin, XDG_STATE_HOME: join(folder, 'state'), HOME: folder }
   const command = (...args: string[]) => ({ command: process.execPath, args: [join(DIST, 'cli', 'main.js'), ...args], env })
   let transfers = 0

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { startFlags } from '../test/helpers/project.js'
 import { download, put, tusUpload, upload, type Target, type Upload } from './client.js'
 import { startServer, type Server } from './process.js'
 import type { TestFile } from './test-file.js'
@@ -35,7 +36,7 @@ export interface LocalSend {
 /** @param folder - the server's working folder: no `.env` lies there, its uploads go there, and it is removed when the server is stopped */
 export async function startLocalSend (folder: string): Promise<LocalSend> {
   const env = { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB' }
-  const started = await startServer({ name: 'Local Send', args: ['--max-semi-space-size=2', SERVER], cwd: folder, env })
+  const started = await startServer({ name: 'Local Send', args: [...startFlags(), SERVER], cwd: folder, env })
   const server: Server = {
     ...started,
     async stop () {

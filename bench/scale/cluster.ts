@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { access, constants, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { startFlags } from '../../test/helpers/project.js'
 import { freePort, startServer, startSilentServer, type Server } from '../process.js'
 
 /** Where Debian's package puts it. */
@@ -52,7 +53,7 @@ export async function startCluster (folder: string, count: number): Promise<Clus
     ...Object.fromEntries(['CREATE', 'JOIN', 'ANONYMOUS', 'TOKEN'].map((name) => [`RATE_LIMIT_${name}`, MANY]))
   }
   // Their first line says where they listen, and is of level info.
-  const instances = await Promise.all(Array.from({ length: count }, () => startServer({ name: 'Local Send', args: ['--max-semi-space-size=2', SERVER], cwd: folder, env: { ...env, LOG_LEVEL: 'info' } })))
+  const instances = await Promise.all(Array.from({ length: count }, () => startServer({ name: 'Local Send', args: [...startFlags(), SERVER], cwd: folder, env: { ...env, LOG_LEVEL: 'info' } })))
   const redis = new Redis(url)
   return {
     instances,

@@ -10,7 +10,7 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPol
 import t from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { adapted, shipped } from '../helpers/nginx.js'
-import { projectPath } from '../helpers/project.js'
+import { projectPath, startFlags } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
 
@@ -24,6 +24,14 @@ interface Composed {
   readonly services: Readonly<Record<'proxy' | 'server', { readonly networks: object }>>
   readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
 }
+
+t.test('image and unit start the server as npm start does, and bound what its memory keeps', async (t) => {
+  const dockerfile = await shipped('../Dockerfile')
+  const unit = await shipped('systemd/local-send.service')
+  t.match(dockerfile, `CMD ${JSON.stringify(['node', ...startFlags(), 'dist/server.js']).replaceAll(',', ', ')}\n`)
+  t.match(unit, `ExecStart=/usr/bin/node ${startFlags().join(' ')} dist/server.js\n`)
+  for (const file of [dockerfile, unit]) t.match(file, 'MALLOC_TRIM_THRESHOLD_=131072\n')
+})
 
 t.test('the systemd unit is understood, and hardened', async (t) => {
   if (!await needs(t, 'systemd-analyze')) return

@@ -46,6 +46,8 @@ t.test('no request keeps the event loop from the others', async (t) => {
     'status of 10 000 files': () => done(call(`${session.url}/status`, { token })),
     'download of 32 MiB': () => done(download(`${session.url}/download/${big.file_id}`, joiner)),
     'archive of 10 000 files': () => done(download(`${session.url}/archive`, joiner)),
+    // The garbage of several is collected at once.
+    'archives of 10 000 files in a row': async () => { for (let i = 0; i < 8; i++) await done(download(`${session.url}/archive`, joiner)) },
     'upload of 32 MiB': () => done(call(`${session.url}/upload`, { method: 'POST', token, body: form({ content: randomContent(32 * MIB) }) })),
     'upload of 500 sealed files': () => done(call(`${sealed.url}/upload`, { method: 'POST', token: sealed.token, body: sealedForm(...sealedFiles) })),
     'a resumable upload of 32 MiB': async () => {

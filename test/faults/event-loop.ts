@@ -2,7 +2,7 @@
 
 import type { Test } from 'tap'
 import { eventually } from '../helpers/events.js'
-import { projectPath } from '../helpers/project.js'
+import { projectPath, startFlags } from '../helpers/project.js'
 import { spawnServer, type ServerProcess } from '../helpers/process.js'
 
 /** Runs in the server. Of its main thread, the kernel counts the nanoseconds on a processor. */
@@ -29,7 +29,7 @@ export interface WatchedServer extends ServerProcess {
 
 /** Linux only. */
 export async function spawnWatched (t: Test, environment: Record<string, string>): Promise<WatchedServer> {
-  const server = await spawnServer(t, environment, { program: ['--max-semi-space-size=2', `--import=data:text/javascript,${encodeURIComponent(WATCH)}`, projectPath('dist/server.js')] })
+  const server = await spawnServer(t, environment, { program: [...startFlags(), `--import=data:text/javascript,${encodeURIComponent(WATCH)}`, projectPath('dist/server.js')] })
   const said = (): string[] => server.output().match(/longest turn: \d+/g) ?? []
   return {
     ...server,
