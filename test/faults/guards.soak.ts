@@ -1,6 +1,7 @@
 /** Every fault is seen to do its harm where what guards against it has been taken out, so that its test is known to test something. */
 
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -37,8 +38,23 @@ async function edited (t: Test, edits: readonly Edit[]): Promise<string> {
 
 /** @returns what a test says of itself */
 async function run (folder: string, test: string): Promise<string> {
-  return await new Promise((resolve) => {
-    const options = { cwd: folder, env: { PATH: process.env['PATH'], CI: 'true', TAP_BAIL: '1', TAP_TIMEOUT: '200' }, timeout: PATIENCE, maxBuffer: 2 ** 28 }
-    execFile(process.execPath, ['--import', 'tsx', test], options, (_error, stdout, stderr) => { resolve(stdout + stderr) })
-  })
+  const env = { PATH: process.env['PATH'], CI: 'true', TAP_BAIL: '1', TAP_TIMEOUT: '200' }
+  const child = spawn(process.execPath, ['--import', 'tsx', test], { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const said: string[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { said.push(text) })
+  // A test that bails out leaves the servers that it has started, and they hold its output open.
+  const endAll = (): void => { if (child.pid !== undefined) endGroup(child.pid) }
+  const timer = setTimeout(endAll, PATIENCE)
+  child.once('exit', endAll)
+  await once(child, 'close')
+  clearTimeout(timer)
+  return said.join('')
+}
+
+function endGroup (pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Nobody is left in it.
+  }
 }
