@@ -5,7 +5,10 @@ import { sendFiles } from '../../client/send.js'
 import { directorySource, textSource } from '../../client/source.js'
 import { call, randomContent } from '../helpers/client.js'
 import { startCuttingProxy } from './fixtures-transfer/cutting-proxy.js'
-import { CHUNK, collect, DAY, QUICK, recorded, sha256, startManagedPlace, startPlace, told, watched, type Place } from './fixtures-transfer/place.js'
+import { collect, DAY, QUICK, recorded, sha256, startManagedPlace, startPlace, told, watched, type Place } from './fixtures-transfer/place.js'
+
+/** Bytes up to which a source goes with others. */
+const SMALL = 2 ** 18
 
 async function offered ({ connection, joiner }: Place): Promise<OfferedFile[]> {
   return (await collect(listFiles(connection, joiner))).map((offer) => {
@@ -45,7 +48,7 @@ t.test('two thousand small files take few requests each way', async (t) => {
 t.test('a batch ends at its bytes as well', async (t) => {
   const place = await startPlace(t)
   const { connection, lines } = watched(place.connection)
-  const sources = [...Array(70).keys()].map((i) => recorded(randomContent(CHUNK), { name: String(i) }))
+  const sources = [...Array(70).keys()].map((i) => recorded(randomContent(SMALL), { name: String(i) }))
   await collect(sendFiles(connection, place.creator, sources))
   t.same(lines, times(3, 'POST upload'))
   const offers = await offered(place)
@@ -57,7 +60,7 @@ t.test('a batch ends at its bytes as well', async (t) => {
 t.test('large files between them do not make more requests', async (t) => {
   const place = await startPlace(t)
   const { connection, lines } = watched(place.connection)
-  const sources = small(10).flatMap((source, i) => [source, ...i % 5 === 0 ? [recorded(randomContent(CHUNK + 1), { name: `large-${i}` })] : []])
+  const sources = small(10).flatMap((source, i) => [source, ...i % 5 === 0 ? [recorded(randomContent(SMALL + 1), { name: `large-${i}` })] : []])
   const outcomes = await collect(sendFiles(connection, place.creator, sources))
   t.equal(outcomes.length, 12)
   t.equal(lines.filter((line) => line === 'POST upload').length, 1)

@@ -101,11 +101,11 @@ t.test('a server that is away for too long ends it with NETWORK, and an abort wi
 })
 
 t.test('one source that fails does not keep the others', async (t) => {
-  const place = await startPlace(t, { MAX_FILE_SIZE: '1MiB' })
+  const place = await startPlace(t, { MAX_FILE_SIZE: '2MiB' })
   const unreadable = { ...recorded(randomContent(5)), name: 'unreadable', read: () => { throw new Error('EACCES') } }
   const shorter = { ...recorded(randomContent(2 * CHUNK)), name: 'shorter', size: 3 * CHUNK }
   const longer = { ...recorded(randomContent(9)), name: 'longer', size: 8 }
-  const large = recorded(randomContent(2 ** 20 + CHUNK), { name: 'large' })
+  const large = recorded(randomContent(2 ** 21 + CHUNK), { name: 'large' })
   const outcomes = await collect(sendFiles(place.connection, place.creator, [unreadable, shorter, longer, large, recorded(randomContent(7))], { retry: QUICK }))
   t.same(told(outcomes).sort(), ['file.bin 7', 'large FILE_TOO_LARGE', 'longer SOURCE_CHANGED', 'shorter SOURCE_CHANGED', 'unreadable SOURCE_FAILED'])
   t.match(await collect(listFiles(place.connection, place.joiner)), [{ name: 'file.bin' }], 'and leaves nothing')

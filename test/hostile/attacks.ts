@@ -88,7 +88,7 @@ function recorded (isIt: (call: Call) => boolean, field: string): { readonly req
 
 /** What can be altered in the bytes of a container: a header of 92 bytes, then chunks. */
 const HEADER = 92
-const SEALED_CHUNK = 2 ** 18 + 16
+const SEALED_CHUNK = 2 ** 19 + 16
 const chunksOf = (container: Bytes): Bytes[] =>
   Array.from({ length: Math.ceil((container.length - HEADER) / SEALED_CHUNK) }, (_, i) => container.slice(HEADER + i * SEALED_CHUNK, HEADER + (i + 1) * SEALED_CHUNK))
 /** What has no content, a sender's mark among it, is left alone, so that each attack is about what it is called after. */

@@ -80,7 +80,7 @@ export async function startLyingProxy (t: Test, target: string, attack: AttackNa
 }
 
 /** Two whole chunks and a part of one, or a part of one alone, which travels together with others. */
-const SIZES = { large: 2 * 2 ** 18 + 4321, small: 98_765 } as const
+const SIZES = { large: 2 * 2 ** 19 + 4321, small: 98_765 } as const
 
 /** Of the same size, so that no size betrays one that stands for the other. */
 const filesOf = (size: number): Readonly<Record<string, Uint8Array>> => ({ 'one.bin': randomContent(size), 'two.bin': randomContent(size) })

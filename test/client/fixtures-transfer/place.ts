@@ -12,7 +12,7 @@ import { isSessionId, type SessionId } from '../../../lib/ids.js'
 import { call, createSession, joinSession } from '../../helpers/client.js'
 import { startServer, type TestServer } from '../../helpers/server.js'
 
-export const CHUNK = 2 ** 18
+export const CHUNK = 2 ** 19
 /** What a container has around and between its chunks. */
 export const HEADER = 92
 export const TAG = 16
