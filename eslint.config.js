@@ -18,7 +18,7 @@ const noHttp = { group: ['fastify', 'fastify-*', '@fastify/*', '**/routes/**', '
 const noStores = { group: ['**/*-store.js'], message: 'Routes call services, never a store.' }
 const noNode = { group: ['node:*'], message: 'lib/crypto and client run in browsers too: Web APIs only.' }
 const onlyCrypto = { regex: '/lib/(?!crypto/|files/names\\.js$|(?:errors|ids|new-ids)\\.js$)', message: 'The client library imports lib/crypto, what makes names safe, errors and ids, nothing else of lib.' }
-const thin = { regex: '/lib/(?!crypto/|files/(?:names|checksum|discard)\\.js$|(?:errors|ids|version)\\.js$)', message: 'The command line stands on client/; of lib it imports lib/crypto, what makes names safe, digests files and frees chunks, errors, ids and the version.' }
+const thin = { regex: '/lib/(?!crypto/|files/(?:names|checksum|discard|gathered)\\.js$|(?:errors|ids|version)\\.js$)', message: 'The command line stands on client/; of lib it imports lib/crypto, what makes names safe, digests files, frees chunks and gathers pieces, errors, ids and the version.' }
 const onlyClient = { regex: '/lib/(?!crypto/|files/names\\.js$|(?:errors|ids)\\.js$)|/cli/', message: 'The web page stands on client/; of lib it imports lib/crypto, what makes names safe, errors and ids.' }
 const nothingAbove = { group: ['../sessions/**', '../files/**', '../config.js'], message: 'lib/crypto imports only lib/errors.ts and lib/ids.ts of what lies outside it.' }
 

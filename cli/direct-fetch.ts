@@ -5,9 +5,10 @@
 
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
-import type { Readable } from 'node:stream'
-import type { Answer, Fetch, FetchInit } from '../client/http.js'
-import { discard } from '../lib/files/discard.js'
+import type { Answer, Body, Fetch, FetchInit } from '../client/http.js'
+import type { Bytes } from '../lib/crypto/bytes.js'
+import { discardOwn } from '../lib/files/discard.js'
+import { gathered } from '../lib/files/gathered.js'
 
 /** Milliseconds in which nothing may come and go. */
 const PATIENCE = 300_000
@@ -40,32 +41,25 @@ function answerOf (response: IncomingMessage): Answer {
   return {
     status,
     headers: { get: (name) => headers[name.toLowerCase()]?.toString() ?? null },
-    body: empty ? null : asItComes(response)
+    body: empty ? null : bodyOf(response)
   }
 }
 
-/** The pieces of a body as they are, each when it is asked for, and valid until the next one is. */
-function asItComes (body: Readable): ReadableStream<Uint8Array> {
-  let given: Uint8Array<ArrayBuffer> | undefined
-  let cancelled = false
-  return new ReadableStream({
-    start (controller) {
-      body.on('data', ({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>) => {
-        body.pause()
-        // No Buffer: its slice() would be a view.
-        given = new Uint8Array(buffer, byteOffset, length)
-        controller.enqueue(given)
-      }).on('end', () => { if (!cancelled) controller.close() }).on('error', (error) => { controller.error(error) }).pause()
-    },
-    pull () {
-      // Of a buffer that holds nothing else, the memory is wanted for the next one.
-      if (given !== undefined && given.byteLength === given.buffer.byteLength) discard(given)
-      given = undefined
-      body.resume()
-    },
-    cancel () {
-      cancelled = true
-      body.destroy()
-    }
-  }, { highWaterMark: 0 })
+/** A body as it comes; a piece is valid until the next one is asked for. */
+function bodyOf (response: IncomingMessage): Body {
+  const pieces = gathered(response)
+  let given: Bytes | undefined
+  const cancel = async (): Promise<void> => {
+    response.destroy()
+    await pieces.return()
+  }
+  const read = async (): Promise<IteratorResult<Bytes, void>> => {
+    // Its memory is wanted for the next one.
+    if (given !== undefined) discardOwn(given)
+    given = undefined
+    const next = await pieces.next()
+    if (next.done !== true) given = next.value
+    return next
+  }
+  return { getReader: () => ({ read, cancel }), cancel }
 }

@@ -24,7 +24,16 @@ export interface Answer {
   readonly type?: string
   readonly headers: { readonly get: (name: string) => string | null }
   /** A piece of it is valid until the next one is asked for. */
-  readonly body: ReadableStream<Uint8Array> | null
+  readonly body: Body | null
+}
+
+/** What of a `ReadableStream` of bytes is used. */
+export interface Body {
+  getReader (): {
+    read (): Promise<IteratorResult<Uint8Array, unknown>>
+    cancel (): Promise<void>
+  }
+  cancel (): Promise<void>
 }
 
 /** How requests are made; the global `fetch` is one. */
@@ -206,9 +215,9 @@ export async function * piecesOf ({ body }: Answer, signal?: AbortSignal): Async
   if (reader === undefined) return
   try {
     for (;;) {
-      const { value, done } = await reader.read()
-      if (done) return
-      yield value
+      const next = await reader.read()
+      if (next.done === true) return
+      yield next.value
     }
   } catch (cause) {
     throw broken(cause, signal)

@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { LocalSendError } from '../lib/errors.js'
+import { gathered } from '../lib/files/gathered.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -86,7 +87,7 @@ function sayContinue ({ raw }: FastifyRequest): void {
 async function * pieces (this: FastifyRequest): AsyncGenerator<Uint8Array, void> {
   this.askForBody()
   // The connection must outlive the body, for the answer.
-  yield * this.raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
+  yield * gathered(this.raw)
 }
 
 /** A body that is read whole has to arrive soon, however steadily its bytes trickle. */

@@ -1,5 +1,6 @@
 /** Writing what is received: large files as they come, small ones by the batch; each noted so that another run can go on. */
 
+import { ahead } from '../../client/ahead.js'
 import { receiveMany, isSmallOffer } from '../../client/receive-many.js'
 import { receiveFile, type Digest } from '../../client/receive.js'
 import { isClientError, type ClientError } from '../../client/errors.js'
@@ -7,7 +8,7 @@ import type { OfferedFile } from '../../client/offers.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import { Checksum } from '../../lib/files/checksum.js'
-import { discard } from '../../lib/files/discard.js'
+import { discardOwn } from '../../lib/files/discard.js'
 import type { OutputFolder } from '../files/output-folder.js'
 import { removePartial, type PartialFile } from '../files/partial-file.js'
 import type { ReceiveJournal } from '../state/receive-journal.js'
@@ -138,11 +139,10 @@ export class FileReceiver {
         size = synced = start.at
         onBytes(file, start.at)
       }
-      for await (const bytes of receiveFile(connection, member, file, { from, header, onStart, digest, signal })) {
+      for await (const bytes of ahead((signal) => receiveFile(connection, member, file, { from, header, onStart, digest, signal }), signal)) {
         const { length } = bytes
         await partial.write(bytes)
-        // An opened chunk has a buffer of its own.
-        if (member.kind === 'end-to-end' && bytes.buffer instanceof ArrayBuffer) discard(new Uint8Array(bytes.buffer))
+        discardOwn(bytes)
         onBytes(file, length)
         size += length
         if (size - synced < SYNC_INTERVAL) continue

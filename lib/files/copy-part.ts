@@ -1,5 +1,6 @@
 import type { BlobWriter } from './blob-store.js'
 import type { Checksum } from './checksum.js'
+import { discardOwn } from './discard.js'
 import type { Lane, Release } from './memory-budget.js'
 import type { FileReservation } from './storage-quota.js'
 
@@ -50,8 +51,8 @@ class Slot {
 }
 
 /**
- * Streams bytes that are sealed already into a blob: counted, and written several pieces at a time. A piece must stay valid when the
- * next one is asked for.
+ * Streams bytes that are sealed already into a blob: counted, and written several pieces at a time. The pieces must be nobody else's: their
+ * memory is given back when they have been written.
  *
  * @returns how many bytes, once all of them have been written
  */
@@ -66,6 +67,7 @@ export async function copyPart ({ source, writer, lane, reservation, checksums, 
       await writer.write(piece)
       written += piece.length
       onReadable?.(written)
+      discardOwn(piece)
     } finally {
       slot.leave()
     }

@@ -108,7 +108,9 @@ export class WholeUploads {
     const id = sealed?.fileId ?? newFileId()
     if (begun.includes(id)) throw new LocalSendError('FILE_EXISTS')
     const check = contentCheck(session, { id, uploadedBy: role }, file.declaredType, types)
-    const { head, source } = await splitHead(arriving(abortable(file.content, transfer.signal)), SNIFFED_BYTES)
+    const { head: begins, source } = await splitHead(arriving(abortable(file.content, transfer.signal)), SNIFFED_BYTES)
+    // A copy: the memory of what is written is given back.
+    const head = new Uint8Array(begins.subarray(0, SNIFFED_BYTES))
     await check.begin(head)
 
     begun.push(id)

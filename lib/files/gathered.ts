@@ -1,0 +1,61 @@
+import { finished, type Readable } from 'node:stream'
+import type { Bytes } from '../crypto/bytes.js'
+import { discardOwn } from './discard.js'
+
+/** Bytes from which on a piece is handed out, though more may have come. */
+const ENOUGH = 2 ** 18
+
+/**
+ * What a socket brings, in fewer pieces: those of a fast one are of 64 KiB, and each has a long way to go. Put together is what comes
+ * in one turn of the event loop; nothing is waited for. The stream flows while its reader waits, and is left alone when he stops.
+ *
+ * @returns pieces that are the reader's own
+ * @throws what broke the stream, behind all that has come of it
+ */
+export async function * gathered (stream: Readable): AsyncGenerator<Bytes, void, undefined> {
+  let pieces: Bytes[] = []
+  let length = 0
+  let ended: { readonly error: Error | null | undefined } | undefined
+  let wake = (): void => {}
+  const wakeLater = (): void => { wake() }
+  const take = (piece: Bytes): void => {
+    pieces.push(piece)
+    length += piece.length
+    if (length >= ENOUGH) wake()
+    else if (pieces.length === 1) setImmediate(wakeLater)
+  }
+  const stopListening = finished(stream, { writable: false }, (error) => {
+    ended = { error }
+    wake()
+  })
+  stream.on('data', take)
+  try {
+    for (;;) {
+      stream.resume()
+      await new Promise<void>((resolve) => {
+        wake = () => {
+          stream.pause()
+          resolve()
+        }
+      })
+      if (pieces.length > 0) yield joined(pieces)
+      pieces = []
+      length = 0
+      if (ended === undefined) continue
+      if (ended.error != null) throw ended.error
+      return
+    }
+  } finally {
+    stream.off('data', take)
+    stopListening()
+  }
+}
+
+/** One piece as it is, or what several hold: then their memory is wanted for the next ones. */
+function joined (pieces: readonly Bytes[]): Bytes {
+  const [first, ...more] = pieces
+  if (first !== undefined && more.length === 0) return new Uint8Array(first.buffer, first.byteOffset, first.length)
+  const whole = Buffer.concat(pieces)
+  for (const piece of pieces) discardOwn(piece)
+  return new Uint8Array(whole.buffer, whole.byteOffset, whole.length)
+}
