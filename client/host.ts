@@ -12,7 +12,7 @@
 
 import type { Bytes } from '../lib/crypto/bytes.js'
 import { verifier, wrapContentKey } from '../lib/crypto/keys.js'
-import { deriveW } from '../lib/crypto/password.js'
+import { deriveW, type DeriveW } from '../lib/crypto/password.js'
 import { confirmationMatches, passwordElement, responderHandshake, responderShare, type Handshake, type PasswordElement } from '../lib/crypto/spake2.js'
 import { isLocalSendError } from '../lib/errors.js'
 import type { JoinId } from '../lib/ids.js'
@@ -48,6 +48,8 @@ export type Refusal = 'password' | 'full' | 'lapsed'
 export interface HostOptions extends Options {
   /** As it was given to `createSession`. */
   readonly password: string
+  /** For callers who need w for something else too, and want it derived once. */
+  readonly derive?: DeriveW | undefined
   /** Of the last run; {@link newHostState} for a new session. */
   readonly state: HostState
   /** Writes the state down. Nothing secret leaves before it resolves; if it rejects, so does {@link hostJoins}. */
@@ -72,9 +74,9 @@ export interface HostOptions extends Options {
 export async function hostJoins (connection: Connection, member: Member, options: HostOptions): Promise<void> {
   const { contentKey, sessionId } = member
   if (member.kind !== 'end-to-end' || contentKey === undefined) throw new ClientError('UNEXPECTED_KIND')
-  const { password, signal } = options
+  const { password, derive = deriveW, signal } = options
   try {
-    const element = passwordElement(await deriveW(password, sessionId))
+    const element = passwordElement(await derive(password, sessionId))
     const host = new Host(apiOf(connection, member), member, { contentKey, element }, options)
     for await (const event of events(connection, member, { signal })) {
       options.onEvent?.(event)

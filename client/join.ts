@@ -7,7 +7,7 @@
 
 import type { Bytes } from '../lib/crypto/bytes.js'
 import { unwrapContentKey, verifier } from '../lib/crypto/keys.js'
-import { deriveW } from '../lib/crypto/password.js'
+import { deriveW, type DeriveW } from '../lib/crypto/password.js'
 import { confirmationMatches, joinerHandshake, joinerShare, passwordElement, type Handshake, type SessionKind } from '../lib/crypto/spake2.js'
 import type { JoinId, SessionId } from '../lib/ids.js'
 import type { Attempt, AttemptStatus, SessionStatus } from './answers.js'
@@ -37,6 +37,8 @@ export interface JoinOptions extends Options {
   readonly password?: string | undefined
   /** The kind that the user expects; `end-to-end` by default. */
   readonly kind?: SessionKind
+  /** For callers who need w for something else too, and want it derived once. */
+  readonly derive?: DeriveW | undefined
   /** To be kept across runs; without it, this process counts. */
   readonly guesses?: Guesses | undefined
   readonly onState?: (state: JoinState) => void
@@ -78,14 +80,14 @@ export async function joinSession (connection: Connection, options: JoinOptions)
   }
 }
 
-async function join (connection: Connection, { code, password, kind = 'end-to-end', guesses, onState, signal }: JoinOptions): Promise<JoinedSession> {
+async function join (connection: Connection, { code, password, kind = 'end-to-end', derive = deriveW, guesses, onState, signal }: JoinOptions): Promise<JoinedSession> {
   const { sessionId, verificationCode, passphrase } = parseCodeOrLink(code)
   const secret = password ?? passphrase
   if (secret === undefined) throw new ClientError('PASSWORD_MISSING')
   const budget = new Budget(sessionId, guesses)
   budget.check()
   onState?.('deriving')
-  const element = passwordElement(await deriveW(secret, sessionId))
+  const element = passwordElement(await derive(secret, sessionId))
   const own = joinerShare(element)
 
   onState?.('waiting')
@@ -200,8 +202,9 @@ async function beyond (side: Side, known: readonly [AttemptStatus, ...AttemptSta
     if (attempt?.status === 'expired') break
     if (attempt !== undefined && !known.includes(attempt.status)) return attempt
     failures = attempt === undefined ? failures + 1 : 0
+    const isNews = attempt !== undefined && attempt.status !== after
     after = attempt?.status ?? after
-    await pause(failures > 0 ? backoff(failures) : POLL_PAUSE, side.signal)
+    if (!isNews) await pause(failures > 0 ? backoff(failures) : POLL_PAUSE, side.signal)
   }
   throw new ClientError('NOT_ANSWERED')
 }

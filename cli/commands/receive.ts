@@ -6,6 +6,7 @@ import { connect, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { askPassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
+import { derivingOnce } from '../state/derive-once.js'
 import { guessCounter } from '../state/guess-counter.js'
 import { restoreMember, saveMember } from '../state/saved-member.js'
 import { StateFolder } from '../state/state-folder.js'
@@ -48,9 +49,11 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
   await StateFolder.refuseInterrupted(code.sessionId, 'joiner')
   const connection = await connect({ server: serverOf(code, options), ca: options.ca }, report)
   const guesses = await guessCounter(code.sessionId)
+  const derive = derivingOnce()
   const { member, verifier } = await joinSession(connection, {
     code: `${code.sessionId}-${code.verificationCode}`,
     password: passphrase,
+    derive,
     kind: options.managed === true ? 'managed' : 'end-to-end',
     guesses,
     signal,
@@ -67,20 +70,21 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
     throw error
   })
   const state = newSavedSession({ member: saveMember(member), code: '', inputs, receivers: 1, output: resolve(options.output ?? '.') })
-  const folder = await StateFolder.create(member.sessionId, 'joiner', passphrase, state)
-  return await runSession({ connection, member, passphrase, folder, state, sources, ...switches(options) }, context)
+  const folder = await StateFolder.create({ sessionId: member.sessionId, role: 'joiner', passphrase, derive }, state)
+  return await runSession({ connection, member, passphrase, derive, folder, state, sources, ...switches(options) }, context)
 }
 
 /** Goes on where an earlier run was interrupted; nobody has to be there to let anybody in. */
 async function resumeReceive (code: CodeOrLink, passphrase: string, options: ReceiveOptions, context: Context): Promise<ExitCode> {
-  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, 'joiner', passphrase)
+  const derive = derivingOnce()
+  const { folder, state } = await StateFolder.resume<SavedSession>({ sessionId: code.sessionId, role: 'joiner', passphrase, derive })
   try {
     const member = restoreMember(state.member)
     const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
     const sources = await sourcesOf(state.inputs, member, context.report, context.signal)
     const output = options.output === undefined ? state.output : resolve(options.output)
     context.report.tell({ event: 'resumed', session_id: member.sessionId }, `Going on, into ${output}`)
-    return await runSession({ connection, member, passphrase, folder, state: { ...state, output }, sources, ...switches(options) }, context)
+    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, output }, sources, ...switches(options) }, context)
   } catch (error) {
     await folder.keep()
     throw error

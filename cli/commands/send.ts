@@ -8,8 +8,9 @@ import { connect, DEFAULT_SERVER, isLocal, serverFromEnvironment } from '../conn
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { askPassphrase, choosePassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
+import { derivingOnce } from '../state/derive-once.js'
 import { restoreMember, saveMember } from '../state/saved-member.js'
-import { StateFolder } from '../state/state-folder.js'
+import { StateFolder, type Owner } from '../state/state-folder.js'
 import { count, formatSize } from '../terminal/format.js'
 import { ask } from '../terminal/prompts.js'
 import { runSession } from '../transfer/run-session.js'
@@ -44,6 +45,7 @@ export async function send (paths: readonly string[], options: SendOptions, cont
   if (inputs.paths.length === 0 && inputs.text === undefined) throw new CliError('Name what is to be sent: files, folders, - for standard input, or --text.', EXIT.usage)
   if (options.passphraseFile === '-' && inputs.paths.includes('-')) throw new CliError('Standard input cannot be both the passphrase and what is sent.', EXIT.usage)
   const { passphrase, generated } = await passphraseFor(options, context)
+  const derive = derivingOnce()
   const connection = await connect({ server: serverOf(options.server), ca: options.ca }, context.report)
   const { member, verificationCode, passwordAdvice } = await createSession(connection, {
     kind: options.managed === true ? 'managed' : 'end-to-end',
@@ -58,31 +60,32 @@ export async function send (paths: readonly string[], options: SendOptions, cont
   if (passwordAdvice !== undefined) context.report.say(passwordAdvice)
   const state = newSavedSession({ member: saveMember(member), code, inputs, receivers: options.receivers, output: resolve(options.output), maxDownloads: options.maxDownloads })
   const close = (): Promise<void> => apiOf(connection, member).close({ signal: AbortSignal.timeout(3000) }).catch(() => {})
-  const { sources, folder } = await prepare(member, passphrase, state, context).catch(async (error: unknown) => {
+  const { sources, folder } = await prepare(member, { passphrase, derive }, state, context).catch(async (error: unknown) => {
     // Nothing was sent, and there is nothing to go on with.
     await close()
     throw error
   })
-  return await runSession({ connection, member, passphrase, folder, state, sources, ...switches(options) }, context)
+  return await runSession({ connection, member, passphrase, derive, folder, state, sources, ...switches(options) }, context)
 }
 
-async function prepare (member: Member, passphrase: string, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
+async function prepare (member: Member, secret: Pick<Owner, 'passphrase' | 'derive'>, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
   const sources = await sourcesOf(state.inputs, member, report, signal)
-  return { sources, folder: await StateFolder.create(member.sessionId, 'creator', passphrase, state) }
+  return { sources, folder: await StateFolder.create({ ...secret, sessionId: member.sessionId, role: 'creator' }, state) }
 }
 
 /** Goes on where an earlier run was interrupted. */
 async function resumeSend (text: string, paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
   const code = parseCodeOrLink(text)
   const passphrase = code.passphrase ?? await givenPassphrase(options.passphraseFile) ?? await askPassphrase(context)
-  const { folder, state } = await StateFolder.resume<SavedSession>(code.sessionId, 'creator', passphrase)
+  const derive = derivingOnce()
+  const { folder, state } = await StateFolder.resume<SavedSession>({ sessionId: code.sessionId, role: 'creator', passphrase, derive })
   const member = restoreMember(state.member)
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
   const inputs = paths.length === 0 ? state.inputs : await checkInputs({ paths })
   try {
     const sources = await sourcesOf(inputs, member, context.report, context.signal)
     context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)
-    return await runSession({ connection, member, passphrase, folder, state: { ...state, inputs }, sources, ...switches(options) }, context)
+    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, inputs }, sources, ...switches(options) }, context)
   } catch (error) {
     await folder.keep()
     throw error

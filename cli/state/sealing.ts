@@ -9,7 +9,7 @@
 
 import { concat, randomBytes, utf8, type Bytes } from '../../lib/crypto/bytes.js'
 import { hkdf } from '../../lib/crypto/keys.js'
-import { deriveW } from '../../lib/crypto/password.js'
+import type { DeriveW } from '../../lib/crypto/password.js'
 import type { SessionId } from '../../lib/ids.js'
 
 const NONCE_SIZE = 12
@@ -26,9 +26,8 @@ export class Sealing {
     this.#key = key
   }
 
-  /** Takes about 0.1 s, as every derivation from a passphrase does. */
-  static async from (passphrase: string, sessionId: SessionId): Promise<Sealing> {
-    const key = await hkdf(await deriveW(passphrase, sessionId), utf8(sessionId), utf8('local-send/1 cli state'), 32)
+  static async from (passphrase: string, sessionId: SessionId, derive: DeriveW): Promise<Sealing> {
+    const key = await hkdf(await derive(passphrase, sessionId), utf8(sessionId), utf8('local-send/1 cli state'), 32)
     return new Sealing(await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']))
   }
 

@@ -9,6 +9,7 @@ import { lstat, mkdir, open, readFile, rename, rm, rmdir, unlink, type FileHandl
 import { dirname, join } from 'node:path'
 import { tryLock, unlock } from 'fs-native-extensions'
 import { utf8 } from '../../lib/crypto/bytes.js'
+import type { DeriveW } from '../../lib/crypto/password.js'
 import type { Role } from '../../client/session.js'
 import type { SessionId } from '../../lib/ids.js'
 import { CliError } from '../cli-error.js'
@@ -18,6 +19,14 @@ import { Sealing } from './sealing.js'
 import { stateOf } from './state-paths.js'
 
 const PLACE = 'session'
+
+/** Whose folder it is, and what it is sealed under. */
+export interface Owner {
+  readonly sessionId: SessionId
+  readonly role: Role
+  readonly passphrase: string
+  readonly derive: DeriveW
+}
 
 /** The folder of one session, in use by this process. */
 export class StateFolder<State extends object> {
@@ -34,7 +43,7 @@ export class StateFolder<State extends object> {
   }
 
   /** Makes the folder of a session that is new here. What an earlier run left is gone on with only if that is asked for. */
-  static async create<State extends object> (sessionId: SessionId, role: Role, passphrase: string, state: State): Promise<StateFolder<State>> {
+  static async create<State extends object> ({ sessionId, role, passphrase, derive }: Owner, state: State): Promise<StateFolder<State>> {
     for (const path of pathsOf(sessionId, role)) {
       await mkdir(path, { recursive: true, mode: 0o700 })
       const lock = await lockIn(path)
@@ -44,7 +53,7 @@ export class StateFolder<State extends object> {
         await release(lock)
         throw interrupted()
       }
-      const folder = new StateFolder<State>(path, await Sealing.from(passphrase, sessionId), lock)
+      const folder = new StateFolder<State>(path, await Sealing.from(passphrase, sessionId, derive), lock)
       await folder.write(state)
       return folder
     }
@@ -52,14 +61,14 @@ export class StateFolder<State extends object> {
   }
 
   /** Opens what an earlier run left. */
-  static async resume<State extends object> (sessionId: SessionId, role: Role, passphrase: string): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
+  static async resume<State extends object> ({ sessionId, role, passphrase, derive }: Owner): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
     let found = false
     for (const path of pathsOf(sessionId, role)) {
       if (!await isThere(join(path, PLACE))) continue
       found = true
       const lock = await lockIn(path)
       if (lock === undefined) continue
-      const sealing = await Sealing.from(passphrase, sessionId)
+      const sealing = await Sealing.from(passphrase, sessionId, derive)
       const opened = await sealing.open(PLACE, new Uint8Array(await readFile(join(path, PLACE))))
       if (opened !== undefined) return { folder: new StateFolder<State>(path, sealing, lock), state: JSON.parse(new TextDecoder().decode(opened)) as State }
       await release(lock)

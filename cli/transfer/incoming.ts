@@ -33,8 +33,8 @@ export interface IncomingOptions extends AcceptanceOptions {
   readonly signal: AbortSignal
 }
 
-/** Milliseconds between two looks at the list: files come by the hundred, and each of them is an event. */
-const LOOK_INTERVAL = 250
+/** Between two looks at the list so many times what the first one took, milliseconds at most: files come by the hundred, and each of them is an event. */
+const LOOK_PAUSE = { times: 4, most: 250 }
 /** Milliseconds in which what is added to the list is gathered before anybody is asked about it. */
 const GATHERING = 400
 
@@ -102,13 +102,17 @@ export class Incoming {
 
   /** Receives until there is nothing more to come. */
   async run (): Promise<void> {
-    for (let next = 0; ; next = performance.now() + LOOK_INTERVAL) {
+    for (let next = 0; ;) {
       await this.#change()
       if (!this.#finishing && !this.#closed) await delay(Math.max(0, next - performance.now()), undefined, { signal: this.#options.signal })
       this.#changed = false
       const last = this.#finishing
       if (this.#closed) return
-      await this.#receiveFresh(await this.#gather())
+      const began = performance.now()
+      const offers = await this.#gather()
+      const ended = performance.now()
+      next = ended + Math.min(LOOK_PAUSE.most, LOOK_PAUSE.times * (ended - began))
+      await this.#receiveFresh(offers)
       if (this.#declined || this.#spoilt || last || (this.isComplete && this.#options.member.role === 'joiner')) return
     }
   }

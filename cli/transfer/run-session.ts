@@ -6,6 +6,7 @@ import { hostJoins, MAX_FAILURES } from '../../client/host.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
+import type { DeriveW } from '../../lib/crypto/password.js'
 import { CliError } from '../cli-error.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
@@ -24,6 +25,7 @@ export interface SessionRun extends AcceptanceOptions {
   readonly connection: Connection
   readonly member: Member
   readonly passphrase: string
+  readonly derive: DeriveW
   readonly folder: StateFolder<SavedSession>
   readonly state: SavedSession
   readonly sources: readonly Source[]
@@ -159,11 +161,12 @@ function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent,
 }
 
 /** Answers those who join an end-to-end session. */
-async function host ({ connection, member, passphrase, folder, state, verify }: SessionRun, { report }: Context, signal: AbortSignal): Promise<void> {
+async function host ({ connection, member, passphrase, derive, folder, state, verify }: SessionRun, { report }: Context, signal: AbortSignal): Promise<void> {
   if (member.role !== 'creator' || member.kind !== 'end-to-end') return
   let saved = state
   await hostJoins(connection, member, {
     password: passphrase,
+    derive,
     state: state.host,
     signal,
     onState: async (host) => {

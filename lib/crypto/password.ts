@@ -35,12 +35,15 @@ export const preparePassword = (password: string): Bytes => {
   return bytes
 }
 
+/** How w is derived: by {@link deriveW}, or by what remembers what that has given. */
+export type DeriveW = (password: string, sid: SessionId) => Promise<Bytes>
+
 /**
  * SPAKE2's w for this password in this session: 32 bytes big-endian, in [1, n). About 0.1 s of one core.
  *
  * @throws PASSWORD_INVALID as {@link preparePassword} does
  */
-export const deriveW = async (password: string, sid: SessionId): Promise<Bytes> => {
+export const deriveW: DeriveW = async (password, sid) => {
   const pw = await crypto.subtle.importKey('raw', preparePassword(password), 'PBKDF2', false, ['deriveBits'])
   const salt = utf8(`local-send/1 pbkdf2\0${sid}`)
   const st = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS }, pw, 256)

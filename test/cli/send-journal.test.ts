@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import t from 'tap'
 import { SendJournalFolder } from '../../cli/state/send-journal.js'
 import { Sealing } from '../../cli/state/sealing.js'
+import { deriveW } from '../../lib/crypto/password.js'
 import type { ChunkNote, SendRecord } from '../../client/journal.js'
 import { randomBytes } from '../../lib/crypto/bytes.js'
 import { newFileId, newSessionId } from '../../lib/new-ids.js'
 import { temporaryFolder } from '../helpers/server.js'
 
 const sessionId = newSessionId()
-const sealing = await Sealing.from('absent-mango-river', sessionId)
+const sealing = await Sealing.from('absent-mango-river', sessionId, deriveW)
 
 const newRecord = (): SendRecord => ({
   fileId: newFileId(),
@@ -96,5 +97,5 @@ t.test('without the passphrase it opens nothing, and says nothing', async (t) =>
   const content = Buffer.concat(await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))))
   t.notOk(content.includes('telling'))
   t.notOk(content.includes(Buffer.from(record.sealed?.salt ?? [1]).toString('base64url')))
-  t.equal((await (await SendJournalFolder.open(folder, await Sealing.from('another-mango-river', sessionId))).load('file:/home/somebody/telling-name')), undefined)
+  t.equal((await (await SendJournalFolder.open(folder, await Sealing.from('another-mango-river', sessionId, deriveW))).load('file:/home/somebody/telling-name')), undefined)
 })

@@ -8,6 +8,7 @@ import { SealedLog } from '../../../cli/state/sealed-log.js'
 import { Sealing } from '../../../cli/state/sealing.js'
 import { SendJournalFolder } from '../../../cli/state/send-journal.js'
 import { StateFolder } from '../../../cli/state/state-folder.js'
+import { deriveW } from '../../../lib/crypto/password.js'
 import { stateOf } from '../../../cli/state/state-paths.js'
 import { equalBytes, randomBytes } from '../../../lib/crypto/bytes.js'
 import { newFileId, newSessionId } from '../../../lib/new-ids.js'
@@ -19,7 +20,8 @@ import { bytes, mutatedBytes, text } from './inputs.js'
 import { holds, must, read } from './holds.js'
 
 const sessionId = newSessionId()
-const sealing = await Sealing.from('absent-mango-river', sessionId)
+const owner = { sessionId, role: 'joiner', passphrase: 'absent-mango-river', derive: deriveW } as const
+const sealing = await Sealing.from('absent-mango-river', sessionId, deriveW)
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 t.test('a log that is damaged has the lines before the damage, and takes new ones', async (t) => {
@@ -100,19 +102,19 @@ t.test('what is kept of a session opens as it was, or leads to a clear answer', 
     if (home === undefined) delete process.env['XDG_STATE_HOME']
     else process.env['XDG_STATE_HOME'] = home
   })
-  const folder = await StateFolder.create(sessionId, 'joiner', 'absent-mango-river', { token: 'secret' })
+  const folder = await StateFolder.create(owner, { token: 'secret' })
   await folder.keep()
   const path = join(stateOf(sessionId), 'joiner', 'session')
   const whole = new Uint8Array(await readFile(path))
   // Each takes a derivation from the passphrase.
   await holds(t, 'whatever the damage', fc.asyncProperty(fc.oneof(mutatedBytes(fc.constant(whole)), bytes({ maxLength: 60 })), async (damaged) => {
     await writeFile(path, damaged)
-    const resumed = await read(() => StateFolder.resume<{ token: string }>(sessionId, 'joiner', 'absent-mango-river'), (error) => error instanceof CliError && !error.message.includes('secret'))
+    const resumed = await read(() => StateFolder.resume<{ token: string }>(owner), (error) => error instanceof CliError && !error.message.includes('secret'))
     must((resumed !== undefined) === equalBytes(damaged, whole) && (resumed === undefined || resumed.state.token === 'secret'), 'another state')
     await resumed?.folder.keep()
   }), 25)
   await rm(path)
-  await t.rejects(StateFolder.resume(sessionId, 'joiner', 'absent-mango-river'), CliError)
+  await t.rejects(StateFolder.resume(owner), CliError)
 })
 
 t.test('a record of a session', async (t) => {
