@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { startFlags } from '../test/helpers/project.js'
+import { holdFreeMemory } from './free-memory.js'
 import { startServer } from './process.js'
 import type { Sending } from './sending.js'
 import { extent, formatSize, median, type Mark, type Report } from './table.js'
@@ -13,6 +14,9 @@ import { hasWormhole, WORMHOLE, wormhole } from './wormhole.js'
 
 const MB = 1e6
 const DIST = join(import.meta.dirname, '..', 'dist')
+
+/** How often a file is written by one transfer at most, and some of that besides. */
+const FILES_WRITTEN = 2.25
 
 /** What one transfer took. */
 interface Sample {
@@ -46,6 +50,7 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
     for (const { sending, samples, handshakes } of measured) {
       process.stderr.write(`e2e: ${run === 0 ? 'warming up' : `run ${run} of ${runs}`}, ${sending.name}\n`)
       const handshake = await measure(sending, tiny, join(folder, 'received.bin'))
+      await holdFreeMemory(folder, FILES_WRITTEN * size)
       const sample = await measure(sending, file.path, join(folder, 'received.bin'), run === 0 ? file.sha256 : undefined)
       if (run > 0) {
         samples.push(sample)
@@ -121,7 +126,7 @@ function report (size: number, results: readonly Measured[], withWormhole: boole
     columns: COLUMNS,
     rows: results.map((result) => row(size, result, result === own ? undefined : ratios)),
     notes: [
-      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together; ×: Local Send divided by the other, the median of the rounds.',
+      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, so much memory was freed as is written of files. ×: Local Send divided by the other, the median of the rounds.',
       ...withWormhole ? [] : [`**Without magic-wormhole, which this machine does not have at ${WORMHOLE}.**`]
     ],
     marks,
