@@ -33,8 +33,11 @@ export interface IncomingOptions extends AcceptanceOptions {
   readonly signal: AbortSignal
 }
 
-/** Between two looks at the list so many times what the first one took, milliseconds at most: files come by the hundred, and each of them is an event. */
-const LOOK_PAUSE = { times: 4, most: 250 }
+/**
+ * Milliseconds between two looks at the list: files come by the hundred, and each of them is an event. After a time without a look the first
+ * pauses are short, since a single file and the mark behind it are soon there; each is twice as long as the one before.
+ */
+const LOOK_PAUSE = { first: 25, most: 250, freshAfter: 1000 }
 /** Milliseconds in which what is added to the list is gathered before anybody is asked about it. */
 const GATHERING = 400
 
@@ -102,16 +105,18 @@ export class Incoming {
 
   /** Receives until there is nothing more to come. */
   async run (): Promise<void> {
-    for (let next = 0; ;) {
+    let pause = 0
+    let looked = Number.NEGATIVE_INFINITY
+    for (;;) {
       await this.#change()
-      if (!this.#finishing && !this.#closed) await delay(Math.max(0, next - performance.now()), undefined, { signal: this.#options.signal })
+      if (!this.#finishing && !this.#closed) await delay(Math.max(0, looked + pause - performance.now()), undefined, { signal: this.#options.signal })
       this.#changed = false
       const last = this.#finishing
       if (this.#closed) return
-      const began = performance.now()
       const offers = await this.#gather()
-      const ended = performance.now()
-      next = ended + Math.min(LOOK_PAUSE.most, LOOK_PAUSE.times * (ended - began))
+      const now = performance.now()
+      pause = now - looked > LOOK_PAUSE.freshAfter ? LOOK_PAUSE.first : Math.min(LOOK_PAUSE.most, 2 * pause)
+      looked = now
       await this.#receiveFresh(offers)
       if (this.#declined || this.#spoilt || last || (this.isComplete && this.#options.member.role === 'joiner')) return
     }
