@@ -15,7 +15,23 @@ const entries = ({ files, uploads }: SessionRecord): readonly Entry[] =>
 
 /** A file or an upload under way. */
 export const findEntry = ({ files, uploads }: SessionRecord, id: FileId): Entry | undefined =>
-  files.find((file) => file.id === id) ?? uploads.find((upload) => upload.id === id)
+  findFile(files, id) ?? uploads.find((upload) => upload.id === id)
+
+/** Looks at one list of files from which on an index of it pays: requests with hundreds of files look for each of them. */
+const MANY_LOOKS = 16
+const looks = new WeakMap<readonly StoredFile[], number>()
+const indices = new WeakMap<readonly StoredFile[], ReadonlyMap<FileId, StoredFile>>()
+
+function findFile (files: readonly StoredFile[], id: FileId): StoredFile | undefined {
+  const index = indices.get(files)
+  if (index !== undefined) return index.get(id)
+  const before = looks.get(files) ?? 0
+  looks.set(files, before + 1)
+  if (before < MANY_LOOKS) return files.find((file) => file.id === id)
+  const made = new Map(files.map((file) => [file.id, file]))
+  indices.set(files, made)
+  return made.get(id)
+}
 
 /** Bytes that the session holds. */
 export const storedBytes = ({ files, uploads }: SessionRecord): number =>

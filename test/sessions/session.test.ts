@@ -2,7 +2,7 @@ import t from 'tap'
 import { randomBytes } from '../../lib/crypto/bytes.js'
 import type { JoinId } from '../../lib/ids.js'
 import { newJoinId } from '../../lib/new-ids.js'
-import { addFiles, giveBackDownloads, removeFile, reserveDownloads } from '../../lib/sessions/session-files.js'
+import { addFiles, findEntry, giveBackDownloads, removeFile, reserveDownloads } from '../../lib/sessions/session-files.js'
 import * as attempts from '../../lib/sessions/join-attempts.js'
 import type { AttemptOutcome, AttemptRequest } from '../../lib/sessions/join-attempts.js'
 import * as session from '../../lib/sessions/session.js'
@@ -50,6 +50,17 @@ t.test('a session ends a while after its last use, and at its end in any case', 
     t.equal(session.isExpired(record, end - 1), false, `${name}: a millisecond before`)
     t.equal(session.isExpired(record, end), true, `${name}: then`)
   }
+  t.end()
+})
+
+t.test('a file is found however often one looks, and in each state of a session by what that one has', (t) => {
+  const [kept, removed] = [newFile(), newFile()]
+  const { record } = addFiles(newRecord(), [kept, removed])
+  const found = (record: SessionRecord): Array<string | undefined> => [kept, removed].map(({ id }) => findEntry(record, id)?.id)
+  for (let i = 0; i < 50; i++) t.same(found(record), [kept.id, removed.id])
+  const { record: later } = removeFile(record, removed.id)
+  for (let i = 0; i < 50; i++) t.same(found(later), [kept.id, undefined])
+  t.same(found(record), [kept.id, removed.id])
   t.end()
 })
 
