@@ -36,7 +36,7 @@ export interface ReceiveOptions extends Options {
 }
 
 /**
- * The plaintext of a file, in verified pieces, each valid until the next one is asked for; of one that is still being uploaded as it comes. Broken connections are gone
+ * The plaintext of a file, in verified pieces that are the reader's own; of one that is still being uploaded as it comes. Broken connections are gone
  * through. Nothing comes of an empty file, but `onStart` is called.
  *
  * @throws ClientError FILE_DAMAGED if anything is not what its sender has sent; NETWORK when nothing has come for too long;

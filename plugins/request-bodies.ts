@@ -55,8 +55,7 @@ export default fp((app) => {
     }
     if (request.raw.complete) {
       // As long as something of the body lies unread in a buffer, the connection would count as busy.
-      request.raw.unpipe()
-      request.raw.resume()
+      drain(request.raw)
       done(null, payload)
       return
     }
@@ -100,12 +99,18 @@ function limitTime ({ raw }: FastifyRequest): void {
   raw.once('close', () => { clearTimeout(timer) })
 }
 
+/** Reads the rest of a body, and drops it. Whoever still waits for a piece of it would stop it again. */
+function drain (request: IncomingMessage): void {
+  request.unpipe()
+  request.removeAllListeners('data')
+  request.resume()
+}
+
 /** The answer at once, its end only when the rest of the request has been read, or time is up. */
 async function * withDrain (payload: string, request: IncomingMessage): AsyncGenerator<string, void> {
   yield payload
   const timer = setTimeout(() => { request.socket.destroy() }, LINGER)
-  request.unpipe()
-  request.resume()
+  drain(request)
   await finished(request, { writable: false }).catch(() => {})
   clearTimeout(timer)
 }

@@ -38,9 +38,10 @@ export async function * gathered (stream: Readable): AsyncGenerator<Bytes, void,
           resolve()
         }
       })
-      if (pieces.length > 0) yield joined(pieces)
+      const come = pieces
       pieces = []
       length = 0
+      if (come.length > 0) yield joined(come)
       if (ended === undefined) continue
       if (ended.error != null) throw ended.error
       return

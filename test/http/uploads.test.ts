@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, randomContent, sha256, type TestSession } from '../helpers/client.js'
+import { arrival, listen } from '../helpers/events.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 import { beginUpload, metadata, offsetOf, openPiece, PIECE, sendPiece, TUS } from '../helpers/tus.js'
 
@@ -236,4 +239,26 @@ t.test('an upload that stalls is ended, and goes on later', async (t) => {
   clearInterval(trickle)
   t.equal(await offsetOf(url, token), 1000)
   t.equal((await sendPiece(url, token, 1000, content.slice(1000))).status, 204)
+})
+
+t.test('what still comes of a piece that was refused in its middle is read, so that its client can read the answer', async (t) => {
+  const { server, session, token } = await setUp(t)
+  const content = randomContent(8 * 2 ** 20)
+  const { url } = await beginUpload(session, token, { 'upload-length': String(content.length) })
+  const heard = await listen(session.url, token)
+  const socket = connect(Number(new URL(server.origin).port), '127.0.0.1')
+  t.teardown(() => { socket.destroy() })
+  const head = { ...TUS, host: 'localhost', authorization: `Bearer ${token}`, 'upload-offset': '0', 'content-type': 'application/offset+octet-stream', 'content-length': String(content.length) }
+  socket.write(`PATCH ${new URL(url).pathname} HTTP/1.1\r\n${Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+  socket.write(content.subarray(0, CHUNK + 1))
+  await arrival(heard, 'file.progress')
+  let answer = ''
+  socket.setEncoding('latin1').on('data', (text: string) => { answer += text })
+  const answered = once(socket, 'data')
+  await call(`${session.url}/close`, { method: 'POST', token })
+  await answered
+
+  socket.write(content.subarray(CHUNK + 1))
+  await once(socket, 'close')
+  t.match(answer, /^HTTP\/1\.1 409 .*"SESSION_CLOSED"/s)
 })
