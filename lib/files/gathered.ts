@@ -47,6 +47,8 @@ export async function * gathered (stream: Readable): AsyncGenerator<Bytes, void,
       return
     }
   } finally {
+    // What was put off must not stop a stream that others read by now.
+    wake = () => {}
     stream.off('data', take)
     stopListening()
   }
