@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import type { Guesses } from '../../client/join.js'
 import type { SessionId } from '../../lib/ids.js'
+import { againIfRemoved } from './again-if-removed.js'
 import { guessesOf } from './state-paths.js'
 
 /** The confirmations that were sent in vain in a session, over all runs: a dishonest server learns a guess from each of them. */
@@ -15,8 +16,10 @@ export async function guessCounter (sessionId: SessionId): Promise<Guesses> {
         await rmdir(folder).catch(() => {})
         return
       }
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      await writeFile(path, String(guesses), { mode: 0o600, flush: true })
+      await againIfRemoved(async () => {
+        await mkdir(folder, { recursive: true, mode: 0o700 })
+        await writeFile(path, String(guesses), { mode: 0o600, flush: true })
+      })
     }
   }
 }

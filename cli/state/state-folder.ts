@@ -5,7 +5,7 @@
  */
 
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readFile, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { tryLock, unlock } from 'fs-native-extensions'
 import { utf8 } from '../../lib/crypto/bytes.js'
@@ -15,10 +15,12 @@ import type { SessionId } from '../../lib/ids.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
 import { hasCode } from '../files/system-error.js'
+import { againIfRemoved } from './again-if-removed.js'
 import { Sealing } from './sealing.js'
 import { stateOf } from './state-paths.js'
 
 const PLACE = 'session'
+const LOCK = 'lock'
 
 /** Whose folder it is, and what it is sealed under. */
 export interface Owner {
@@ -45,8 +47,10 @@ export class StateFolder<State extends object> {
   /** Makes the folder of a session that is new here. What an earlier run left is gone on with only if that is asked for. */
   static async create<State extends object> ({ sessionId, role, passphrase, derive }: Owner, state: State): Promise<StateFolder<State>> {
     for (const path of pathsOf(sessionId, role)) {
-      await mkdir(path, { recursive: true, mode: 0o700 })
-      const lock = await lockIn(path)
+      const lock = await againIfRemoved(async () => {
+        await mkdir(path, { recursive: true, mode: 0o700 })
+        return await lockIn(path)
+      })
       // Another process of this account is in the same session.
       if (lock === undefined) continue
       if (await isThere(join(path, PLACE))) {
@@ -80,11 +84,9 @@ export class StateFolder<State extends object> {
   /** @throws {@link CliError} if an earlier run left something of this session that nobody is going on with */
   static async refuseInterrupted (sessionId: SessionId, role: Role): Promise<void> {
     for (const path of pathsOf(sessionId, role)) {
-      if (!await isThere(join(path, PLACE))) return
-      const lock = await lockIn(path)
-      if (lock === undefined) continue
-      await release(lock)
-      throw interrupted()
+      const state = await againIfRemoved(() => stateIn(path))
+      if (state === 'none') return
+      if (state === 'interrupted') throw interrupted()
     }
   }
 
@@ -118,9 +120,10 @@ export class StateFolder<State extends object> {
   async remove (): Promise<void> {
     await this.#last
     await unlink(join(this.path, PLACE)).catch(() => {})
-    await rm(this.path, { recursive: true, force: true })
-    // Of the folder of the session only what is empty.
-    await rmdir(dirname(this.path)).catch(() => {})
+    for (const name of await readdir(this.path)) if (name !== LOCK) await rm(join(this.path, name), { recursive: true, force: true })
+    // From now on the folder may be another process's.
+    await unlink(join(this.path, LOCK)).catch(() => {})
+    for (const path of [this.path, dirname(this.path)]) await rmdir(path).catch(() => {})
     await this.#release()
   }
 
@@ -140,12 +143,30 @@ const pathsOf = (sessionId: SessionId, role: Role): readonly string[] =>
 const interrupted = (): CliError => new CliError('An interrupted transfer of this session is kept here: go on with it by --resume.', EXIT.usage)
 const busy = (): CliError => new CliError('Another process is transferring this session: wait for it, or stop it.', EXIT.failure)
 
-/** @returns `undefined` if another process has it */
+/**
+ * @returns `undefined` if another process has it
+ * @throws an error of the code ENOENT if another process removes the folder in this moment
+ */
 async function lockIn (path: string): Promise<FileHandle | undefined> {
-  const handle = await open(join(path, 'lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
-  if (tryLock(handle.fd)) return handle
-  await handle.close()
-  return undefined
+  const handle = await open(join(path, LOCK), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  if (!tryLock(handle.fd)) {
+    await handle.close()
+    return undefined
+  }
+  if ((await handle.stat()).nlink > 0) return handle
+  await release(handle)
+  throw Object.assign(new Error('The folder has been removed.'), { code: 'ENOENT' })
+}
+
+/** Whether an earlier run has left something, and whether a process has it. */
+async function stateIn (path: string): Promise<'none' | 'in use' | 'interrupted'> {
+  if (!await isThere(join(path, PLACE))) return 'none'
+  const lock = await lockIn(path)
+  if (lock === undefined) return 'in use'
+  // Its process may have ended well since.
+  const isLeft = await isThere(join(path, PLACE))
+  await release(lock)
+  return isLeft ? 'interrupted' : 'none'
 }
 
 async function release (handle: FileHandle): Promise<void> {
