@@ -19,18 +19,14 @@ export const findEntry = ({ files, uploads }: SessionRecord, id: FileId): Entry 
 
 /** Looks at one list of files from which on an index of it pays: requests with hundreds of files look for each of them. */
 const MANY_LOOKS = 16
-const looks = new WeakMap<readonly StoredFile[], number>()
-const indices = new WeakMap<readonly StoredFile[], ReadonlyMap<FileId, StoredFile>>()
+/** The index of a list, or how often it was looked at without one. */
+const indices = new WeakMap<readonly StoredFile[], ReadonlyMap<FileId, StoredFile> | number>()
 
 function findFile (files: readonly StoredFile[], id: FileId): StoredFile | undefined {
-  const index = indices.get(files)
-  if (index !== undefined) return index.get(id)
-  const before = looks.get(files) ?? 0
-  looks.set(files, before + 1)
-  if (before < MANY_LOOKS) return files.find((file) => file.id === id)
-  const made = new Map(files.map((file) => [file.id, file]))
-  indices.set(files, made)
-  return made.get(id)
+  const index = indices.get(files) ?? 0
+  if (typeof index !== 'number') return index.get(id)
+  indices.set(files, index + 1 < MANY_LOOKS ? index + 1 : new Map(files.map((file) => [file.id, file])))
+  return files.find((file) => file.id === id)
 }
 
 /** Bytes that the session holds. */
