@@ -5,7 +5,7 @@ const PIECE = Buffer.alloc(2 ** 20)
 
 /**
  * Has the system hold so much free memory. A virtual machine gives back what nobody uses, and gets it again page by page: to write a
- * gigabyte of a file into memory that it has not had lately takes 2.4 s here, and 0.2 s otherwise. Without this, whoever comes
+ * gigabyte of a file into memory that it has not had lately takes 2.3 s here, and 0.2 s otherwise. Without this, whoever comes
  * second finds what the first one has left.
  */
 export async function holdFreeMemory (folder: string, bytes: number): Promise<void> {
