@@ -44,7 +44,7 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
   const tiny = join(folder, 'tiny.bin')
   await writeFile(tiny, 'x')
   const withWormhole = await hasWormhole()
-  const sendings = [await localSend(join(folder, 'e2e')), ...withWormhole ? [await wormhole(join(folder, 'wormhole'))] : []]
+  const sendings = [await localSend(join(folder, 'e2e')), ...withWormhole ? [await wormhole(join(folder, 'wormhole'), 'directly'), await wormhole(join(folder, 'wormhole-relay'), 'by its relay')] : []]
   const measured = sendings.map((sending) => ({ sending, samples: new Array<Sample>(), handshakes: new Array<Sample>() }))
   for (let run = 0; run <= runs; run++) {
     for (const { sending, samples, handshakes } of measured) {
@@ -115,18 +115,19 @@ async function codeOf (stdout: Readable): Promise<string> {
 const COLUMNS = ['contender', 'MB/s, median', 'min–max', 'MB/s without the handshake', 'handshake s', 'CPU s/GB', 'sender MB', 'receiver MB', 'server MB', 'speed ×', 'without handshake ×']
 
 function report (size: number, results: readonly Measured[], withWormhole: boolean): Report {
-  const [own, other] = results
+  const [own, ...others] = results
   if (own === undefined) throw new RangeError('There is nothing to report.')
-  const ratios = other && { whole: ratio(own, other, wholeRate(size)), bare: ratio(own, other, bareRate(size)) }
-  const marks = ratios === undefined
+  const ratios = others.map((other) => ({ whole: ratio(own, other, wholeRate(size)), bare: ratio(own, other, bareRate(size)) }))
+  const [direct] = ratios
+  const marks = direct === undefined
     ? []
-    : [mark('From start to end, as a multiple of magic-wormhole', ratios.whole.median), mark('The same without the time that a file of one byte takes', ratios.bare.median)]
+    : [mark('From start to end, as a multiple of magic-wormhole', direct.whole.median), mark('The same without the time that a file of one byte takes', direct.bare.median)]
   return {
     title: `End to end, from command to command, ${formatSize(size)}, runs: ${own.samples.length}`,
     columns: COLUMNS,
-    rows: results.map((result) => row(size, result, result === own ? undefined : ratios)),
+    rows: results.map((result, i) => row(size, result, ratios[i - 1])),
     notes: [
-      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, so much memory was freed as is written of files. ×: Local Send divided by the other, the median of the rounds.',
+      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, so much memory was freed as is written of files. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole as it is used, directly. By its relay is what it does where neither side can be reached; the relay stores nothing.',
       ...withWormhole ? [] : [`**Without magic-wormhole, which this machine does not have at ${WORMHOLE}.**`]
     ],
     marks,
@@ -144,6 +145,11 @@ interface Ratio {
   readonly all: readonly number[]
 }
 
+interface Ratios {
+  readonly whole: Ratio
+  readonly bare: Ratio
+}
+
 function ratio (own: Measured, other: Measured, rate: Rate): Ratio {
   const all = own.samples.map((_sample, round) => rate(own, round) / rate(other, round))
   return { median: median(all), all }
@@ -151,7 +157,7 @@ function ratio (own: Measured, other: Measured, rate: Rate): Ratio {
 
 const mark = (what: string, value: number): Mark => ({ what, value, limit: '≥ 1.00 (aim 1.50)', met: value >= 1 })
 
-function row (size: number, result: Measured, ratios: { readonly whole: Ratio, readonly bare: Ratio } | undefined): string[] {
+function row (size: number, result: Measured, ratios: Ratios | undefined): string[] {
   const { sending, samples, handshakes, serverMemory } = result
   const rates = samples.map((_sample, round) => wholeRate(size)(result, round))
   const most = (figure: (sample: Sample) => number): string => (Math.max(...samples.map(figure)) / MB).toFixed(0)
