@@ -7,7 +7,7 @@ const MIB = 2 ** 20
 const FIRST = 4 * MIB
 /** Bytes of a piece, unless the upload would have too many. */
 const LEAST = MIB
-const MOST = 16 * MIB
+const MOST = 32 * MIB
 /** Pieces of an upload of known length. A server takes twice as many, of which those are that broke. */
 const MAX_PIECES = 5000
 /** Pieces of an upload of unknown length that turns out to be as long as one can be: they grow with the root of what has been sent. */
