@@ -3,12 +3,13 @@
  * and knows no authorities but the usual ones.
  */
 
-import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http'
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { request as requestHttp, type IncomingMessage } from 'node:http'
+import { request as requestHttps } from 'node:https'
 import type { Answer, Body, Fetch, FetchInit } from '../client/http.js'
 import type { Bytes } from '../lib/crypto/bytes.js'
 import { discardOwn } from '../lib/files/discard.js'
 import { gathered } from '../lib/files/gathered.js'
+import { WideHttpAgent, WideHttpsAgent } from './wide-agents.js'
 
 /** Milliseconds in which nothing may come and go. */
 const PATIENCE = 300_000
@@ -19,8 +20,8 @@ const PATIENCE = 300_000
  * @param ca - certificates in PEM of the authorities that are trusted; Node's own by default
  */
 export function directFetch (ca?: readonly string[]): Fetch {
-  const http = new HttpAgent({ keepAlive: true })
-  const https = new HttpsAgent({ keepAlive: true, ...(ca !== undefined && { ca: [...ca] }) })
+  const http = new WideHttpAgent({ keepAlive: true })
+  const https = new WideHttpsAgent({ keepAlive: true, ...(ca !== undefined && { ca: [...ca] }) })
   return async (url, { method, headers, body, signal }) => {
     const options = { method, headers: { ...headers, ...lengthOf(body) }, ...(signal !== undefined && { signal }) }
     const request = url.startsWith('https:') ? requestHttps(url, { ...options, agent: https }) : requestHttp(url, { ...options, agent: http })
