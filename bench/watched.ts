@@ -39,14 +39,14 @@ export function watch ({ command, args, cwd, env }: Command): Watched {
 
 async function usageOf (child: ChildProcessByStdio<null, Readable, Readable>, command: string): Promise<Usage> {
   let usage: Usage = { cpuSeconds: 0, peakMemory: 0 }
-  const look = async (): Promise<void> => {
+  const look = (): void => {
     try {
-      usage = { cpuSeconds: await cpuSecondsOf(child.pid), peakMemory: await peakMemoryOf(child.pid) }
+      usage = { cpuSeconds: cpuSecondsOf(child.pid), peakMemory: peakMemoryOf(child.pid) }
     } catch {
       // It has just ended.
     }
   }
-  const timer = setInterval(() => { void look() }, INTERVAL)
+  const timer = setInterval(look, INTERVAL)
   const said: string[] = []
   child.stderr.setEncoding('utf8').on('data', (text: string) => { said.push(text) })
   const [code] = await once(child, 'close') as [number | null]

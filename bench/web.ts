@@ -119,9 +119,16 @@ async function pageMemory (browser: Browser): Promise<number> {
   const devtools = await browser.target().createCDPSession()
   const { processInfo } = await devtools.send('SystemInfo.getProcessInfo')
   await devtools.detach()
-  // One that ended in the meantime was none of the page's.
-  const peaks = processInfo.flatMap(({ type, id }) => type === 'renderer' ? [peakMemoryOf(id).catch(() => 0)] : [])
-  return Math.max(...await Promise.all(peaks))
+  return Math.max(...processInfo.map(({ type, id }) => type === 'renderer' ? peakOrNothing(id) : 0))
+}
+
+function peakOrNothing (pid: number): number {
+  try {
+    return peakMemoryOf(pid)
+  } catch {
+    // One that has ended in the meantime was none of the page's.
+    return 0
+  }
 }
 
 /** The one download, when the browser has the whole of it. */
