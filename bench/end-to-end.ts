@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { startFlags } from '../test/helpers/project.js'
-import { holdFreeMemory } from './free-memory.js'
+import { FreeMemory } from './free-memory.js'
 import { startServer } from './process.js'
 import type { Sending } from './sending.js'
 import { extent, formatSize, median, type Mark, type Report } from './table.js'
@@ -14,9 +14,6 @@ import { hasWormhole, WORMHOLE, wormhole } from './wormhole.js'
 
 const MB = 1e6
 const DIST = join(import.meta.dirname, '..', 'dist')
-
-/** How often a file is written by one transfer at most, and some of that besides. */
-const FILES_WRITTEN = 2.25
 
 /** What one transfer took. */
 interface Sample {
@@ -46,11 +43,12 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
   const withWormhole = await hasWormhole()
   const sendings = [await localSend(join(folder, 'e2e')), ...withWormhole ? [await wormhole(join(folder, 'wormhole'), 'directly'), await wormhole(join(folder, 'wormhole-relay'), 'by its relay')] : []]
   const measured = sendings.map((sending) => ({ sending, samples: new Array<Sample>(), handshakes: new Array<Sample>() }))
+  const memory = await FreeMemory.open(folder)
   for (let run = 0; run <= runs; run++) {
     for (const { sending, samples, handshakes } of measured) {
       process.stderr.write(`e2e: ${run === 0 ? 'warming up' : `run ${run} of ${runs}`}, ${sending.name}\n`)
       const handshake = await measure(sending, tiny, join(folder, 'received.bin'))
-      await holdFreeMemory(folder, FILES_WRITTEN * size)
+      await memory.fill()
       const sample = await measure(sending, file.path, join(folder, 'received.bin'), run === 0 ? file.sha256 : undefined)
       if (run > 0) {
         samples.push(sample)
@@ -58,6 +56,7 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
       }
     }
   }
+  await memory.close()
   const results: Measured[] = []
   for (const result of measured) {
     results.push({ ...result, serverMemory: Math.max(...await Promise.all(result.sending.servers.map((server) => server.peakMemory()))) })
@@ -127,7 +126,7 @@ function report (size: number, results: readonly Measured[], withWormhole: boole
     columns: COLUMNS,
     rows: results.map((result, i) => row(size, result, ratios[i - 1])),
     notes: [
-      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, so much memory was freed as is written of files. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole as it is used, directly. By its relay is what it does where neither side can be reached; the relay stores nothing.',
+      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, the free memory was filled with what the system may forget. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole as it is used, directly. By its relay is what it does where neither side can be reached; the relay stores nothing.',
       ...withWormhole ? [] : [`**Without magic-wormhole, which this machine does not have at ${WORMHOLE}.**`]
     ],
     marks,
