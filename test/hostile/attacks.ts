@@ -86,13 +86,16 @@ function recorded (isIt: (call: Call) => boolean, field: string): { readonly req
   }
 }
 
-/** What can be altered in the bytes of a container: a header of 92 bytes, then chunks. */
+/** What can be altered in the bytes of a container: a header of 92 bytes, with the logarithm of a chunk's size, then chunks. */
 const HEADER = 92
-const SEALED_CHUNK = 2 ** 19 + 16
-const chunksOf = (container: Bytes): Bytes[] =>
-  Array.from({ length: Math.ceil((container.length - HEADER) / SEALED_CHUNK) }, (_, i) => container.slice(HEADER + i * SEALED_CHUNK, HEADER + (i + 1) * SEALED_CHUNK))
+const CHUNK_LOG2 = 6
+const TAG = 16
+function chunksOf (container: Bytes): Bytes[] {
+  const size = 2 ** (container[CHUNK_LOG2] ?? 0) + TAG
+  return Array.from({ length: Math.ceil((container.length - HEADER) / size) }, (_, i) => container.slice(HEADER + i * size, HEADER + (i + 1) * size))
+}
 /** What has no content, a sender's mark among it, is left alone, so that each attack is about what it is called after. */
-const hasContent = ({ container }: Stored): boolean => container.length > HEADER + 16
+const hasContent = ({ container }: Stored): boolean => container.length > HEADER + TAG
 const eachContainer = (alter: (container: Bytes) => Bytes): Attack => ({
   files: (files) => files.map((file) => hasContent(file) ? { ...file, container: alter(file.container) } : file)
 })
