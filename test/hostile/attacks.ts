@@ -1,6 +1,7 @@
 /** What a lying server can try. Each attack is made anew for each proxy, so it may keep what it has seen. */
 
 import { concat, fromHex, randomBytes, toBase64url, toHex, fromBase64url, type Bytes } from '../../lib/crypto/bytes.js'
+import { HEADER_SIZE, TAG_SIZE } from '../../lib/crypto/container.js'
 import * as p256 from '../../lib/crypto/p256.js'
 import { guessAsCreator, guessAsJoiner, guessWithoutEnd } from './players.js'
 
@@ -86,21 +87,19 @@ function recorded (isIt: (call: Call) => boolean, field: string): { readonly req
   }
 }
 
-/** What can be altered in the bytes of a container: a header of 92 bytes, with the logarithm of a chunk's size, then chunks. */
-const HEADER = 92
+/** What can be altered in the bytes of a container: a header with the logarithm of a chunk's size, then chunks. */
 const CHUNK_LOG2 = 6
-const TAG = 16
 function chunksOf (container: Bytes): Bytes[] {
-  const size = 2 ** (container[CHUNK_LOG2] ?? 0) + TAG
-  return Array.from({ length: Math.ceil((container.length - HEADER) / size) }, (_, i) => container.slice(HEADER + i * size, HEADER + (i + 1) * size))
+  const size = 2 ** (container[CHUNK_LOG2] ?? 0) + TAG_SIZE
+  return Array.from({ length: Math.ceil((container.length - HEADER_SIZE) / size) }, (_, i) => container.slice(HEADER_SIZE + i * size, HEADER_SIZE + (i + 1) * size))
 }
 /** What has no content, a sender's mark among it, is left alone, so that each attack is about what it is called after. */
-const hasContent = ({ container }: Stored): boolean => container.length > HEADER + TAG
+const hasContent = ({ container }: Stored): boolean => container.length > HEADER_SIZE + TAG_SIZE
 const eachContainer = (alter: (container: Bytes) => Bytes): Attack => ({
   files: (files) => files.map((file) => hasContent(file) ? { ...file, container: alter(file.container) } : file)
 })
 const eachChunks = (alter: (chunks: Bytes[]) => readonly Bytes[]): Attack =>
-  eachContainer((container) => concat(container.slice(0, HEADER), ...alter(chunksOf(container))))
+  eachContainer((container) => concat(container.slice(0, HEADER_SIZE), ...alter(chunksOf(container))))
 
 /** Each file in the place of its neighbour. */
 function neighbours (files: readonly Stored[], alter: (file: Stored, other: Stored) => Stored): readonly Stored[] {
@@ -140,12 +139,12 @@ const FILES = {
   replayed: () => ({ files: (files) => files.map((file) => hasContent(file) ? { ...files.find(hasContent) ?? file, id: file.id } : file) }),
   'cut-before-the-last-chunk': () => eachChunks((chunks) => chunks.slice(0, -1)),
   'cut-in-a-chunk': () => eachContainer((container) => container.slice(0, -1000)),
-  'cut-in-the-header': () => eachContainer((container) => container.slice(0, HEADER - 1)),
+  'cut-in-the-header': () => eachContainer((container) => container.slice(0, HEADER_SIZE - 1)),
   reordered: () => eachChunks(([first = new Uint8Array(), second = new Uint8Array(), ...rest]) => [second, first, ...rest]),
   'chunk-again': () => eachChunks(([first = new Uint8Array(), second = new Uint8Array(), ...rest]) => [first, first, ...second.length === 0 ? [] : rest]),
-  'bit-in-a-chunk': () => eachContainer((container) => flipped(container, HEADER + 1000)),
+  'bit-in-a-chunk': () => eachContainer((container) => flipped(container, HEADER_SIZE + 1000)),
   'bit-in-the-last-chunk': () => eachContainer((container) => flipped(container, -20)),
-  'bit-in-the-commitment': () => eachContainer((container) => flipped(container, HEADER - 1)),
+  'bit-in-the-commitment': () => eachContainer((container) => flipped(container, HEADER_SIZE - 1)),
   'bit-in-the-salt': () => eachContainer((container) => flipped(container, 30)),
   'bytes-appended': () => eachContainer((container) => concat(container, new Uint8Array(100))),
   'chunk-appended': () => eachChunks((chunks) => [...chunks, chunks.at(-1) ?? new Uint8Array()]),
@@ -157,7 +156,7 @@ const FILES = {
 } as const satisfies Record<string, (guess: string) => Attack>
 
 /** The JSON begins with `{"name":"`, behind two bytes of length. */
-const alterName = (file: Stored): Stored => ({ ...file, metadata: toBase64url(flipped(fromBase64url(file.metadata), HEADER + 12)) })
+const alterName = (file: Stored): Stored => ({ ...file, metadata: toBase64url(flipped(fromBase64url(file.metadata), HEADER_SIZE + 12)) })
 
 /** Tells everyone that the others have written what he has written himself. */
 function reflect ({ method, path, byCreator }: Call, body: Json): Json | undefined {
