@@ -57,21 +57,18 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
     }
   }
   await memory.close()
-  const results: Measured[] = []
-  for (const result of measured) {
-    results.push({ ...result, serverMemory: Math.max(...await Promise.all(result.sending.servers.map((server) => server.peakMemory()))) })
-  }
+  const results = measured.map((result) => ({ ...result, serverMemory: Math.max(...result.sending.servers.map((server) => server.peakMemory())) }))
   for (const { servers } of sendings) for (const server of servers) await server.stop()
   return report(size, results, withWormhole)
 }
 
 async function measure ({ servers, transfer }: Sending, path: string, output: string, sha256?: string): Promise<Sample> {
-  const cpuOfServers = async (): Promise<number> => (await Promise.all(servers.map((server) => server.cpuSeconds()))).reduce((sum, seconds) => sum + seconds, 0)
-  const before = await cpuOfServers()
+  const cpuOfServers = (): number => servers.reduce((sum, server) => sum + server.cpuSeconds(), 0)
+  const before = cpuOfServers()
   const began = performance.now()
   const { sender, receiver } = await transfer(path, output)
   const seconds = (performance.now() - began) / 1000
-  const cpuSeconds = sender.cpuSeconds + receiver.cpuSeconds + await cpuOfServers() - before
+  const cpuSeconds = sender.cpuSeconds + receiver.cpuSeconds + cpuOfServers() - before
   if (sha256 !== undefined && await sha256Of(output) !== sha256) throw new Error('What was received is not what was sent.')
   await rm(output)
   return { seconds, cpuSeconds, senderMemory: sender.peakMemory, receiverMemory: receiver.peakMemory }

@@ -49,7 +49,7 @@ async function peakOf (file: TestFile, workingFolder: string): Promise<number> {
   const service = await startLocalSend(workingFolder)
   const { fileId } = await service.upload(file)
   await service.download(fileId)
-  const peak = await service.server.peakMemory()
+  const peak = service.server.peakMemory()
   await service.server.stop()
   return peak
 }

@@ -24,9 +24,9 @@ export interface Server {
   readonly origin: string
   readonly pid: number
   /** CPU seconds of all its threads since it started, in the kernel too. */
-  cpuSeconds (): Promise<number>
+  cpuSeconds (): number
   /** Bytes: the largest resident set since it started, or since {@link Server.forgetPeak}. */
-  peakMemory (): Promise<number>
+  peakMemory (): number
   /** Has the peak counted anew, from what is resident now. */
   forgetPeak (): Promise<void>
   stop (): Promise<void>
@@ -77,8 +77,8 @@ async function start ({ name, command, args, cwd, env }: Program, ready: (child:
   return {
     origin,
     pid: child.pid ?? 0,
-    cpuSeconds: async () => await Promise.resolve(cpuSecondsOf(child.pid)),
-    peakMemory: async () => await Promise.resolve(peakMemoryOf(child.pid)),
+    cpuSeconds: () => cpuSecondsOf(child.pid),
+    peakMemory: () => peakMemoryOf(child.pid),
     async forgetPeak () {
       await writeFile(`/proc/${child.pid ?? 'self'}/clear_refs`, '5')
     },

@@ -92,8 +92,8 @@ function downloading (name: string, way: Way, target: Target, folder: string): C
 const together = (first: Server, second: Server): Server => ({
   origin: second.origin,
   pid: second.pid,
-  cpuSeconds: async () => await first.cpuSeconds() + await second.cpuSeconds(),
-  peakMemory: async () => await first.peakMemory() + await second.peakMemory(),
+  cpuSeconds: () => first.cpuSeconds() + second.cpuSeconds(),
+  peakMemory: () => first.peakMemory() + second.peakMemory(),
   async forgetPeak () {
     await first.forgetPeak()
     await second.forgetPeak()

@@ -48,7 +48,7 @@ export async function runRounds (title: string, contenders: readonly Contender[]
   }
   const results: Result[] = []
   for (const contender of contenders) {
-    results.push({ name: contender.name, samples: samples.get(contender) ?? [], peakMemory: await contender.server.peakMemory() })
+    results.push({ name: contender.name, samples: samples.get(contender) ?? [], peakMemory: contender.server.peakMemory() })
   }
   for (const contender of contenders) {
     if (await contender.digest() !== file.sha256) throw new Error(`${contender.name} has moved something else than the file.`)
@@ -58,11 +58,11 @@ export async function runRounds (title: string, contenders: readonly Contender[]
 }
 
 async function measure (contender: Contender, { size }: TestFile): Promise<Sample> {
-  const serverBefore = await contender.server.cpuSeconds()
+  const serverBefore = contender.server.cpuSeconds()
   const clientBefore = process.cpuUsage()
   const seconds = await contender.transfer()
   const { user, system } = process.cpuUsage(clientBefore)
-  const cpuSeconds = await contender.server.cpuSeconds() - serverBefore
+  const cpuSeconds = contender.server.cpuSeconds() - serverBefore
   await contender.reset()
   return {
     seconds,

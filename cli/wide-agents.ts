@@ -5,7 +5,7 @@
 
 import { Agent as HttpAgent, type ClientRequestArgs } from 'node:http'
 import { Agent as HttpsAgent, type RequestOptions } from 'node:https'
-import type { OnReadOpts } from 'node:net'
+import type { ConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** Overwritten with each read: node:http's parser, which listens for 'data', copies what it keeps before it returns. */
@@ -15,29 +15,21 @@ type Connected = Duplex | null | undefined
 
 export class WideHttpAgent extends HttpAgent {
   override createConnection (options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): Connected {
-    return readingWide((onread) => {
-      const wide = { ...options, onread }
-      return super.createConnection(wide, callback)
-    })
+    return readingWide(options, (wide) => super.createConnection(wide, callback))
   }
 }
 
 export class WideHttpsAgent extends HttpsAgent {
   override createConnection (options: RequestOptions, callback?: (error: Error | null, stream: Duplex) => void): Connected {
-    return readingWide((onread) => {
-      const wide = { ...options, onread }
-      return super.createConnection(wide, callback)
-    })
+    return readingWide(options, (wide) => super.createConnection(wide, callback))
   }
 }
 
-function readingWide (connect: (onread: OnReadOpts) => Connected): Connected {
-  const socket = connect({
-    buffer,
-    callback: (length) => {
-      socket?.emit('data', buffer.subarray(0, length))
-      return true
-    }
-  })
+function readingWide <Options> (options: Options, connect: (wide: Options & ConnectOpts) => Connected): Connected {
+  const callback = (length: number): boolean => {
+    socket?.emit('data', buffer.subarray(0, length))
+    return true
+  }
+  const socket = connect({ ...options, onread: { buffer, callback } })
   return socket
 }

@@ -44,7 +44,7 @@ export async function benchThroughput ({ folder, size, runs }: Task): Promise<Re
       const sample = await measure(cluster, load, row.concurrent, size)
       if (round > 0) row.samples.push(sample)
       // Later rounds find what more uploads at once have left: the system gets little of that back.
-      else row.peakMemory = Math.max(...await Promise.all(cluster.instances.map((instance) => instance.peakMemory())))
+      else row.peakMemory = Math.max(...cluster.instances.map((instance) => instance.peakMemory()))
     }
   }
   for (const cluster of clusters) await cluster.stop()
