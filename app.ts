@@ -82,6 +82,21 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
 
+  await registerPlugins(app, { config, tls, certificateInterval, webFolder, sessions })
+  await registerRoutes(app, config, heartbeat)
+  await app.register(unusedConnectionsPlugin)
+  return app
+}
+
+interface PluginOptions {
+  readonly config: Config
+  readonly tls: Awaited<ReturnType<typeof openCertificate>>
+  readonly certificateInterval: number | undefined
+  readonly webFolder: string | undefined
+  readonly sessions: SessionsOptions
+}
+
+async function registerPlugins (app: FastifyInstance, { config, tls, certificateInterval, webFolder, sessions }: PluginOptions): Promise<void> {
   await app.register(configPlugin, { config })
   await app.register(serviceEventsPlugin)
   await app.register(webhookPlugin)
@@ -103,7 +118,9 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(openapiPlugin, { version })
   await app.register(metricsPlugin, { version })
   await app.register(webPlugin, { folder: webFolder })
+}
 
+async function registerRoutes (app: FastifyInstance, config: Config, heartbeat: number): Promise<void> {
   await app.register(healthRoutes, { version })
   if (config.ADMIN_TOKEN !== undefined) await app.register(adminRoutes, { prefix: '/api/admin', version })
   await app.register(sessionRoutes, { prefix: '/api/session' })
@@ -114,6 +131,4 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   await app.register(rawUploadRoutes, { prefix: '/api/session' })
   await app.register(uploadsRoutes, { prefix: '/api/session' })
   await app.register(eventsRoutes, { prefix: '/api/session', heartbeat: Math.min(heartbeat, config.IDLE_TIMEOUT * 1000) })
-  await app.register(unusedConnectionsPlugin)
-  return app
 }

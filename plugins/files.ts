@@ -47,7 +47,7 @@ const FILE_SWEEP_INTERVAL = 15_000
 
 /** The files of the sessions. */
 export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
-  const { config, sessions, serviceEvents } = app
+  const { config, sessions } = app
   const blobs = await openBlobs(app)
   // Where the sessions' keys end with this process, their files do too: before the store and the folder are given up.
   app.addHook('onClose', async () => {
@@ -60,14 +60,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const arrivingFiles = new ArrivingFiles(sessions.events)
   const { redis } = app
   const isShared = redis !== null
-  const limits = {
-    maxFileSize: config.MAX_FILE_SIZE,
-    maxSessionSize: config.MAX_SESSION_SIZE,
-    maxStorage: config.MAX_STORAGE,
-    minFreeSpace: config.MIN_FREE_SPACE
-  }
-  const freeSpace = (): Promise<number> => blobs.freeSpace()
-  const quota: Quota = redis === null ? new StorageQuota(limits, freeSpace) : new SharedQuota(limits, freeSpace, redis, (error) => { app.log.error(error, 'counting what is stored failed') })
+  const quota = openQuota(app, blobs)
   const turns = redis === null ? new Turns() : await SharedTurns.open(redis)
   if (turns instanceof SharedTurns) app.addHook('onClose', () => { turns.close() })
   const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES)
@@ -98,26 +91,47 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   app.decorate('archives', new Archives({ ...shared, onError }))
 
   await files.takeOver()
+  await reclaimUnclaimed(app, clock)
+  sessions.onSweep((now) => endExpired(app, now))
+}, { name: 'files', dependencies: ['config', 'folder', 'redis', 'sessions'] })
+
+function openQuota ({ config, redis, log }: FastifyInstance, blobs: BlobStore): Quota {
+  const limits = {
+    maxFileSize: config.MAX_FILE_SIZE,
+    maxSessionSize: config.MAX_SESSION_SIZE,
+    maxStorage: config.MAX_STORAGE,
+    minFreeSpace: config.MIN_FREE_SPACE
+  }
+  const freeSpace = (): Promise<number> => blobs.freeSpace()
+  if (redis === null) return new StorageQuota(limits, freeSpace)
+  return new SharedQuota(limits, freeSpace, redis, (error) => { log.error(error, 'counting what is stored failed') })
+}
+
+/** Removes the files that no session claims: now, and from time to time where more than a process that was killed can leave them. */
+async function reclaimUnclaimed (app: FastifyInstance, clock: () => number): Promise<void> {
+  const { config, files } = app
+  const isShared = app.redis !== null
   const reclaim = async (before: number): Promise<void> => {
     const removed = await files.reclaim(before)
     if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
   }
   await reclaim(isShared ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY)
-  if (isShared || config.BLOB_STORE === 's3') {
-    const onError = (error: unknown): void => { app.log.error(error, 'looking for files that no session claims failed; it will be tried again') }
-    const timer = setInterval(() => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }, LOOK_INTERVAL)
-    timer.unref()
-    app.addHook('onClose', () => { clearInterval(timer) })
-  }
-  sessions.onSweep(async (now) => {
-    // One instance at a time: others would find what it has found already.
-    if (redis !== null && await redis.run((client) => client.set('local-send:file-sweep', process.pid, 'PX', FILE_SWEEP_INTERVAL, 'NX')) !== 'OK') return
-    const ended = await files.sweep(now)
-    if (ended === 0) return
-    serviceEvents.tell({ type: 'files.expired', files: ended })
-    app.log.info({ ended }, 'files expired')
-  })
-}, { name: 'files', dependencies: ['config', 'folder', 'redis', 'sessions'] })
+  if (!isShared && config.BLOB_STORE !== 's3') return
+  const onError = (error: unknown): void => { app.log.error(error, 'looking for files that no session claims failed; it will be tried again') }
+  const timer = setInterval(() => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }, LOOK_INTERVAL)
+  timer.unref()
+  app.addHook('onClose', () => { clearInterval(timer) })
+}
+
+/** Ends the files whose own time is over. */
+async function endExpired ({ redis, files, serviceEvents, log }: FastifyInstance, now: number): Promise<void> {
+  // One instance at a time: others would find what it has found already.
+  if (redis !== null && await redis.run((client) => client.set('local-send:file-sweep', process.pid, 'PX', FILE_SWEEP_INTERVAL, 'NX')) !== 'OK') return
+  const ended = await files.sweep(now)
+  if (ended === 0) return
+  serviceEvents.tell({ type: 'files.expired', files: ended })
+  log.info({ ended }, 'files expired')
+}
 
 async function openBlobs ({ config, folder, serviceEvents }: FastifyInstance): Promise<BlobStore> {
   const onFailure = (): void => { serviceEvents.tell({ type: 'store.failed', store: 'files' }) }
