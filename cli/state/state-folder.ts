@@ -30,6 +30,12 @@ export interface Owner {
   readonly derive: DeriveW
 }
 
+/** What an earlier run left, in use by this process. */
+export interface Resumed<State extends object> {
+  readonly folder: StateFolder<State>
+  readonly state: State
+}
+
 /** The folder of one session, in use by this process. */
 export class StateFolder<State extends object> {
   readonly path: string
@@ -65,20 +71,31 @@ export class StateFolder<State extends object> {
   }
 
   /** Opens what an earlier run left. */
-  static async resume<State extends object> ({ sessionId, role, passphrase, derive }: Owner): Promise<{ readonly folder: StateFolder<State>, readonly state: State }> {
+  static async resume<State extends object> (owner: Owner): Promise<Resumed<State>> {
     let found = false
-    for (const path of pathsOf(sessionId, role)) {
-      if (!await isThere(join(path, PLACE))) continue
-      found = true
-      const lock = await lockIn(path)
-      if (lock === undefined) continue
-      const sealing = await Sealing.from(passphrase, sessionId, derive)
-      const opened = await sealing.open(PLACE, new Uint8Array(await readFile(join(path, PLACE))))
-      if (opened !== undefined) return { folder: new StateFolder<State>(path, sealing, lock), state: JSON.parse(new TextDecoder().decode(opened)) as State }
-      await release(lock)
-      throw new CliError('What is kept of this session cannot be opened with this passphrase.', EXIT.wrongPassphrase)
+    for (const path of pathsOf(owner.sessionId, owner.role)) {
+      const kept = await againIfRemoved(() => StateFolder.#open<State>(path, owner))
+      if (typeof kept === 'object') return kept
+      found ||= kept === 'in use'
     }
     throw found ? busy() : new CliError('There is nothing to go on with: no interrupted transfer of this session is kept here.', EXIT.usage)
+  }
+
+  /** @throws an error of the code ENOENT if another process removes the folder in this moment */
+  static async #open<State extends object> (path: string, { sessionId, passphrase, derive }: Owner): Promise<'none' | 'in use' | Resumed<State>> {
+    if (!await isThere(join(path, PLACE))) return 'none'
+    const lock = await lockIn(path)
+    if (lock === undefined) return 'in use'
+    try {
+      const kept = new Uint8Array(await readFile(join(path, PLACE)))
+      const sealing = await Sealing.from(passphrase, sessionId, derive)
+      const opened = await sealing.open(PLACE, kept)
+      if (opened === undefined) throw new CliError('What is kept of this session cannot be opened with this passphrase.', EXIT.wrongPassphrase)
+      return { folder: new StateFolder<State>(path, sealing, lock), state: JSON.parse(new TextDecoder().decode(opened)) as State }
+    } catch (error) {
+      await release(lock)
+      throw error
+    }
   }
 
   /** @throws {@link CliError} if an earlier run left something of this session that nobody is going on with */

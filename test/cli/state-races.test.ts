@@ -1,10 +1,13 @@
 /** Processes of one account in one session, whose folders go when one of them is done with them. */
 
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { guessCounter } from '../../cli/state/guess-counter.js'
 import { StateFolder } from '../../cli/state/state-folder.js'
 import type { DeriveW } from '../../lib/crypto/password.js'
 import { isSessionId } from '../../lib/ids.js'
+import { projectPath } from '../helpers/project.js'
 import { temporaryFolder } from '../helpers/server.js'
 
 const ROUNDS = 100
@@ -39,4 +42,29 @@ t.test('a folder is made while that of another run goes, and none is taken for a
   t.pass('each of them')
   await (await StateFolder.create(owner, {})).keep()
   await t.rejects(StateFolder.refuseInterrupted(sessionId, 'joiner'), { message: /--resume/ })
+})
+
+/** Goes on with what is left again and again, and now and then leaves something. What it prints: how often, and what else it was told than by a sentence. */
+const RESUMING = `
+  import { CliError } from './dist/cli/cli-error.js'
+  import { StateFolder } from './dist/cli/state/state-folder.js'
+  const owner = { ...${JSON.stringify({ sessionId: owner.sessionId, role: owner.role, passphrase: owner.passphrase })}, derive: () => Promise.resolve(new Uint8Array(32).fill(1)) }
+  const [leaves] = process.argv.slice(1)
+  const said = { resumed: 0, others: [] }
+  const note = (error) => { if (!(error instanceof CliError)) said.others.push(String(error)) }
+  for (let i = 0; i < 400; i++) {
+    if (leaves === 'leaves') await StateFolder.create(owner, {}).then((folder) => folder.keep(), note)
+    await StateFolder.resume(owner).then(({ folder }) => { said.resumed++; return folder.remove() }).catch(note)
+  }
+  console.log(JSON.stringify(said))
+`
+
+t.test('what is left is gone on with by one of several processes, and the others are told in a sentence', async (t) => {
+  const env = { PATH: process.env['PATH'], XDG_STATE_HOME: process.env['XDG_STATE_HOME'] }
+  const said = await Promise.all(['leaves', 'leaves', 'comes', 'comes'].map(async (how) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', RESUMING, how], { cwd: projectPath('.'), env })
+    return JSON.parse(stdout) as { readonly resumed: number, readonly others: readonly string[] }
+  }))
+  t.strictSame(said.flatMap(({ others }) => others), [])
+  t.ok(said.reduce((sum, { resumed }) => sum + resumed, 0) > 0)
 })
