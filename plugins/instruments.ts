@@ -36,7 +36,10 @@ export function countEvents (registry: Registry, { serviceEvents }: Pick<Fastify
       case 'join.succeeded': count.joins.inc({ kind: event.kind }); break
       case 'join.refused': count.refusals.inc({ reason: event.reason }); break
       case 'transfer.ended': count.transfers.observe({ direction: event.direction, outcome: event.outcome }, event.seconds); break
-      case 'sweep.ended': count.sweeps.observe({ outcome: event.outcome }, event.seconds); break
+      case 'sweep.ended':
+        count.sweeps.observe({ outcome: event.outcome }, event.seconds)
+        if (event.outcome === 'completed') count.lastSweep.setToCurrentTime()
+        break
       case 'files.expired': count.filesExpired.inc(event.files); break
       case 'store.failed': count.storeErrors.inc({ store: event.store }); break
       case 'webhook.settled': count.webhooks.inc({ outcome: event.outcome }); break
@@ -58,6 +61,9 @@ function counters (registry: Registry) {
   for (const direction of DIRECTIONS) for (const outcome of ['completed', 'interrupted', 'failed']) transfers.zero({ direction, outcome })
   const sweeps = new Histogram({ registers: [registry], name: 'local_send_sweep_duration_seconds', help: 'Time that looking for what has expired, and removing it, took', labelNames: ['outcome'], buckets: DURATIONS })
   for (const outcome of ['completed', 'failed']) sweeps.zero({ outcome })
+  // Of several workers, that of the one whose sweep is the longest ago: the others' would hide that it hangs.
+  const lastSweep = new Gauge({ registers: [registry], name: 'local_send_last_sweep_timestamp_seconds', help: 'When the last sweep was completed, or this process began', aggregator: 'min' })
+  lastSweep.setToCurrentTime()
   return {
     created: counter('sessions_created_total', 'Sessions created', 'kind', KINDS),
     locked: counter('sessions_locked_total', 'Sessions locked by failed joins', 'kind', KINDS),
@@ -67,6 +73,7 @@ function counters (registry: Registry) {
     refusals: counter('join_refusals_total', 'Joins that came to nothing', 'reason', REFUSALS),
     transfers,
     sweeps,
+    lastSweep,
     filesExpired: new Counter({ registers: [registry], name: 'local_send_files_expired_total', help: 'Files removed because their own time was over' }),
     storeErrors: counter('store_errors_total', 'Failures of what stores: sessions, files', 'store', ['records', 'files']),
     webhooks: counter('webhook_deliveries_total', 'Messages of the webhook, by what became of them', 'outcome', ['delivered', 'failed', 'dropped']),

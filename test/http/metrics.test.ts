@@ -23,6 +23,23 @@ async function scrape (url: string, token?: string): Promise<Samples> {
 const wrongCode = ({ url, code }: TestSession): Promise<unknown> =>
   call(`${url}/join`, { method: 'POST', body: { verification_code: code === '000000' ? '000001' : '000000', password: 'correct horse battery staple' } })
 
+t.test('the last sweep is that which was completed', async (t) => {
+  const { app, origin } = await startServer(t, { METRICS_TOKEN, SESSION_TIMEOUT: '1' })
+  const lastSweep = async (): Promise<number> => (await scrape(`${origin}/metrics`, METRICS_TOKEN)).get('local_send_last_sweep_timestamp_seconds') ?? 0
+  const first = await lastSweep()
+  t.ok(Math.abs(Date.now() / 1000 - first) < 60, 'it is a time')
+  await eventually(async () => await lastSweep() > first)
+  let hanging = 0
+  app.sessions.sweep = () => {
+    hanging += 1
+    return new Promise(() => {})
+  }
+  await eventually(() => hanging === 1)
+  const last = await lastSweep()
+  await eventually(() => hanging === 3)
+  t.equal(await lastSweep(), last, 'one that hangs does not count')
+})
+
 t.test('what happens is counted', async (t) => {
   const { app, origin } = await startServer(t, { METRICS_TOKEN, MAX_STORAGE: '1GB', MAX_SESSIONS: '50', STREAM_MEMORY: '4MiB' })
   const metrics = async (): Promise<Samples> => await scrape(`${origin}/metrics`, METRICS_TOKEN)
