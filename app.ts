@@ -67,6 +67,8 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
     routerOptions: { maxParamLength: LONGEST_PARAM },
     // Later than a body counts as stalled: whoever sends one that stalls is still there to be told.
     connectionTimeout: 2 * config.IDLE_TIMEOUT * 1000 + 5000,
+    // Taking over what is stored and letting transfers end take as long as they take: no hook of them is given up after some seconds.
+    pluginTimeout: 0,
     trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
     rewriteUrl (request) {
       const url = withoutBasePath(request.url ?? '/', config.BASE_PATH)

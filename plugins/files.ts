@@ -107,7 +107,7 @@ function openQuota ({ config, redis, log }: FastifyInstance, blobs: BlobStore): 
   return new SharedQuota(limits, freeSpace, redis, (error) => { log.error(error, 'counting what is stored failed') })
 }
 
-/** Removes the files that no session claims: now, and from time to time where more than a process that was killed can leave them. */
+/** Removes the files that no session claims: at the start, and from time to time where more than a process that was killed can leave them. */
 async function reclaimUnclaimed (app: FastifyInstance, clock: () => number): Promise<void> {
   const { config, files } = app
   const isShared = app.redis !== null
@@ -115,10 +115,13 @@ async function reclaimUnclaimed (app: FastifyInstance, clock: () => number): Pro
     const removed = await files.reclaim(before)
     if (removed > 0) app.log.info({ removed }, 'removed files that no session claims')
   }
-  await reclaim(isShared ? clock() - UNCLAIMED_AGE : Number.POSITIVE_INFINITY)
+  if (!isShared) await reclaim(Number.POSITIVE_INFINITY)
   if (!isShared && config.BLOB_STORE !== 's3') return
   const onError = (error: unknown): void => { app.log.error(error, 'looking for files that no session claims failed; it will be tried again') }
-  const timer = setInterval(() => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }, LOOK_INTERVAL)
+  const look = (): void => { reclaim(clock() - UNCLAIMED_AGE).catch(onError) }
+  // What others store is many objects, perhaps, and nothing that a request waits for.
+  if (isShared) app.addHook('onListen', (done) => { look(); done() })
+  const timer = setInterval(look, LOOK_INTERVAL)
   timer.unref()
   app.addHook('onClose', () => { clearInterval(timer) })
 }

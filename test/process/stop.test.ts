@@ -64,6 +64,20 @@ t.test('what was asked for with Expect is answered, too', async (t) => {
   t.equal(await server.exit, 0)
 })
 
+t.test('what is under way may take longer than ten seconds, beside a connection that nobody uses', async (t) => {
+  const { server, piece } = await transferring(t, { SHUTDOWN_GRACE: '600' })
+  const { port } = new URL(server.origin)
+  const unused = connect({ host: '127.0.0.1', port: Number(port) })
+  await once(unused, 'connect')
+  unused.on('error', () => {}).resume()
+  await stop(server)
+  await delay(11_000)
+  t.equal((await call(`${server.origin}/health/live`)).status, 200)
+  piece.request.end(CONTENT.subarray(HALF))
+  t.match(await piece.answer, { status: 204 })
+  t.equal(await server.exit, 0)
+})
+
 t.test('what outlasts the grace is broken off, and can be resumed', async (t) => {
   const { settings, server, session, url, id, piece } = await transferring(t, { SHUTDOWN_GRACE: '1' })
   server.child.kill('SIGTERM')
