@@ -72,12 +72,13 @@ export class AttemptWatch {
     const poll: Poll = { sessionId, caller, end }
     this.#polls.add(poll)
     signal.addEventListener('abort', end, { once: true })
-    const unsubscribe = await this.#hub.subscribe(sessionId, undefined, {
-      onStart: (_id, lost) => { if (lost) end() },
-      onEvent: ({ event }) => { if (concerns(joinId, event)) end() }
-    })
+    let unsubscribe = (): void => {}
     let timer: NodeJS.Timeout | undefined
     try {
+      unsubscribe = await this.#hub.subscribe(sessionId, undefined, {
+        onStart: (_id, lost) => { if (lost) end() },
+        onEvent: ({ event }) => { if (concerns(joinId, event)) end() }
+      })
       // What changed before the hub listened, it does not tell.
       const { status, expiresAt } = await this.#look(sessionId, joinId)
       const left = expiresAt === null ? patience : Math.min(patience, expiresAt - this.#clock())

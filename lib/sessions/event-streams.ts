@@ -39,7 +39,7 @@ export class EventStreams {
   /**
    * Opens a stream. It ends with the session, when the participant leaves, and when the server stops.
    * @returns what lets go of it; to be called on every path
-   * @throws LocalSendError TOO_MANY_REQUESTS, SESSION_CLOSED, SERVER_STOPPING
+   * @throws LocalSendError TOO_MANY_REQUESTS, SESSION_CLOSED, SERVER_STOPPING, STORE_UNAVAILABLE
    */
   async open (sessionId: SessionId, participant: ParticipantId, lastEventId: string | undefined, sink: EventSink): Promise<() => void> {
     if (this.#stopping) throw new LocalSendError('SERVER_STOPPING', { retryAfter: 5 })
@@ -48,14 +48,20 @@ export class EventStreams {
     }
     const stream = { sessionId, participant, sink }
     this.#open.add(stream)
-    const unsubscribe = await this.#hub.subscribe(sessionId, lastEventId, {
-      onStart: (id, lost) => { sink.onStart(id, lost) },
-      onEvent: (published) => { deliver(stream, published) }
-    })
+    let unsubscribe = (): void => {}
     const close = (): void => {
       unsubscribe()
       this.#open.delete(stream)
       if (this.#open.size === 0) for (const idle of this.#idle) idle()
+    }
+    try {
+      unsubscribe = await this.#hub.subscribe(sessionId, lastEventId, {
+        onStart: (id, lost) => { sink.onStart(id, lost) },
+        onEvent: (published) => { deliver(stream, published) }
+      })
+    } catch (error) {
+      close()
+      throw error
     }
     try {
       await this.#sessions.stillIn(sessionId, participant)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LocalSendError } from '../../lib/errors.js'
 import { PASSWORD, call } from '../helpers/client.js'
 import { accept, beginAttempt, CONFIRMATION, confirm, createEndToEnd, letIn, respond, SHARE, WRAPPED_KEY } from '../helpers/end-to-end.js'
 import { arrival, listen } from '../helpers/events.js'
@@ -137,6 +138,12 @@ t.test('an answer that waits', async (t) => {
 
   const many = Array.from({ length: 11 }, () => wait(session.token, 'joined', 2))
   t.equal((await Promise.all(many)).filter(({ summary }) => summary === '429 TOO_MANY_REQUESTS').length, 1)
+
+  const subscribe = app.eventHub.subscribe.bind(app.eventHub)
+  Object.assign(app.eventHub, { subscribe: () => Promise.reject(new LocalSendError('STORE_UNAVAILABLE')) })
+  for (let i = 0; i < 11; i++) t.equal((await wait(session.token, 'joined')).summary, '503 STORE_UNAVAILABLE')
+  Object.assign(app.eventHub, { subscribe })
+  t.match((await wait(session.token, 'joined', 1)).body, { status: 'joined' }, 'and none of those counts as one that waits')
 
   const other = await createEndToEnd(origin)
   const open = await beginAttempt(other)

@@ -3,7 +3,8 @@ import t from 'tap'
 import { Draining } from '../../lib/draining.js'
 import { newFileId, newSessionId } from '../../lib/new-ids.js'
 import { ServiceEvents } from '../../lib/service-events.js'
-import { EventStreams } from '../../lib/sessions/event-streams.js'
+import { LocalSendError } from '../../lib/errors.js'
+import { EventStreams, MAX_STREAMS } from '../../lib/sessions/event-streams.js'
 import { MemoryEventHub } from '../../lib/sessions/memory-event-hub.js'
 import { MemoryStore } from '../../lib/sessions/memory-store.js'
 import { PasswordStretching } from '../../lib/sessions/password-stretching.js'
@@ -101,6 +102,18 @@ t.test('who left, or whose session ended, while the stream was opened is refused
   close()
   await t.rejects(streams.open(newSessionId(), 'creator', undefined, recorder()), { code: 'SESSION_CLOSED' })
   t.same([streams.size, hub.size], [0, 1])
+})
+
+t.test('a stream that cannot be opened is not counted, and keeps nothing from stopping', async (t) => {
+  const { hub, streams, id } = await setUpStreams()
+  const subscribe = hub.subscribe.bind(hub)
+  hub.subscribe = () => Promise.reject(new LocalSendError('STORE_UNAVAILABLE'))
+  for (let i = 0; i <= MAX_STREAMS; i++) await t.rejects(streams.open(id, 'creator', undefined, recorder()), { code: 'STORE_UNAVAILABLE' })
+  hub.subscribe = subscribe
+  const close = await streams.open(id, 'creator', undefined, recorder())
+  close()
+  t.equal(streams.size, 0)
+  await streams.stop()
 })
 
 t.test('stop ends all streams, waits until they are closed, and refuses new ones', async (t) => {
