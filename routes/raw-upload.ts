@@ -28,12 +28,13 @@ const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
       headers: RawUploadHeaders,
       response: {
         201: Uploaded,
-        ...errorAnswers('INVALID_REQUEST', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'WRONG_KIND', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE', 'STORAGE_FULL')
+        ...errorAnswers('INVALID_REQUEST', 'UNSUPPORTED_MEDIA_TYPE', 'CHECKSUM_INVALID', 'UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UNAUTHORIZED', 'JOIN_PENDING', 'CROSS_ORIGIN', 'SESSION_CLOSED', 'WRONG_KIND', 'FILE_TOO_LARGE', 'SESSION_SIZE_EXCEEDED', 'TOO_MANY_FILES', 'FILE_TYPE_NOT_ALLOWED', 'CHECKSUM_MISMATCH', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE', 'STORAGE_FULL')
       }
     }
   }, async (request, reply) => {
     const participant = request.participant()
     if (participant.session.kind !== 'managed') throw new LocalSendError('WRONG_KIND')
+    refusePart(request)
     const size = contentLength(request)
     const expected = size ?? 0
     const { maxFileSize } = participant.session.limits
@@ -54,6 +55,16 @@ const rawUpload: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 const contentLength = ({ headers: { 'content-length': length } }: FastifyRequest): number | null => length === undefined ? null : Number(length)
+
+/**
+ * A body that is not the whole file as it is would be stored as if it were: what `curl -C` sends (RFC 9110, section 14.5:
+ * https://www.rfc-editor.org/rfc/rfc9110#section-14.5), and what is compressed.
+ */
+function refusePart ({ headers }: FastifyRequest): void {
+  if (headers['content-range'] !== undefined) throw new LocalSendError('INVALID_REQUEST', { detail: 'A part of a file cannot be put: send the whole file, or use a resumable upload.' })
+  const { 'content-encoding': encoding = 'identity' } = headers
+  if (encoding.toLowerCase() !== 'identity') throw new LocalSendError('UNSUPPORTED_MEDIA_TYPE', { detail: 'Send the file without a Content-Encoding: it is stored as it comes.' })
+}
 
 /** The SHA-256 out of Repr-Digest (RFC 9530, section 3: https://www.rfc-editor.org/rfc/rfc9530#section-3). */
 function expectedSha256 (header: string | undefined): string | undefined {

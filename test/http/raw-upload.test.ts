@@ -53,6 +53,8 @@ t.test('what is refused, and that nothing of it stays', async (t) => {
     'a digest of another kind': ['400 CHECKSUM_INVALID', () => put(session, 'a.bin', content, { 'repr-digest': 'md5=:1B2M2Y8AsgTpgAmY7PhCfg==:' })],
     'over MAX_FILE_SIZE': ['413 FILE_TOO_LARGE', () => put(session, 'a.bin', big)],
     'another extension': ['415 FILE_TYPE_NOT_ALLOWED', () => put(session, 'a.exe', content)],
+    'a part of a file': ['400 INVALID_REQUEST', () => put(session, 'a.bin', content, { 'content-range': `bytes 5-${content.length + 4}/${content.length + 5}` })],
+    'one that is compressed': ['415 UNSUPPORTED_MEDIA_TYPE', () => put(session, 'a.bin', content, { 'content-encoding': 'gzip' })],
     'no name': ['400 INVALID_REQUEST', () => put(session, '', content)]
   }
   for (const [name, [expected, send]] of Object.entries(cases)) t.equal((await send()).summary, expected, name)
