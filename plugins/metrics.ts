@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
-import Fastify from 'fastify'
+import rateLimit from '@fastify/rate-limit'
+import Fastify, { type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AggregatorRegistry, Registry } from 'prom-client'
 import { Colleagues } from '../lib/across-workers.js'
@@ -7,13 +8,14 @@ import { LocalSendError } from '../lib/errors.js'
 import errorsPlugin from './errors.js'
 import { countEvents, gaugeState, measureRequests } from './instruments.js'
 import { bears } from './operator.js'
+import { byAddress, tooMany } from './rate-limit.js'
 
 /**
  * What monitoring asks for, in the format of Prometheus: at /metrics on a port of its own (METRICS_PORT), or for who has METRICS_TOKEN.
  * Without either nothing is counted. Whichever of several workers is asked answers for all of them. docs/monitoring.md has every metric.
  */
 export default fp<{ version: string }>(async (app, { version }) => {
-  const { METRICS_PORT: port, METRICS_TOKEN: token, METRICS_HOST: host } = app.config
+  const { METRICS_PORT: port, METRICS_TOKEN: token, METRICS_HOST: host, RATE_LIMIT_OPERATOR: limit, RATE_LIMIT_WINDOW: window } = app.config
   if (port === undefined && token === undefined) return
   const registry = new Registry()
   countEvents(registry, app)
@@ -36,8 +38,14 @@ export default fp<{ version: string }>(async (app, { version }) => {
   }
   const own = Fastify({ logger: false })
   await own.register(errorsPlugin)
-  own.get('/metrics', async (request, reply) => {
-    if (token !== undefined && !await bears(request, token)) throw new LocalSendError('OPERATOR_ONLY')
+  if (token !== undefined) await own.register(rateLimit, { max: limit, timeWindow: window * 1000, keyGenerator: byAddress, allowList: (request) => bears(request, token), errorResponseBuilder: tooMany })
+  const refuseGuess = async (request: FastifyRequest): Promise<void> => {
+    if (token === undefined || await bears(request, token)) return
+    app.serviceEvents.tell({ type: 'operator.refused', area: 'metrics' })
+    throw new LocalSendError('OPERATOR_ONLY')
+  }
+  // Behind the limit, which is a hook of onRequest.
+  own.get('/metrics', { preParsing: refuseGuess }, async (_request, reply) => {
     return await reply.type(registry.contentType).send(await read())
   })
   // Before the server takes its first request: a port that is not to be had stops the start.

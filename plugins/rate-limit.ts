@@ -44,8 +44,13 @@ export default fp(async (app) => {
     },
     cache: 50_000,
     ...(app.redis !== null && { store: sharedCounts(app.redis) }),
-    errorResponseBuilder: (_request, { ttl }) => new LocalSendError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
+    errorResponseBuilder: tooMany
   })
 }, { name: 'rate-limit', dependencies: ['config', 'redis', 'auth', 'operator'] })
 
-const byAddress = (request: FastifyRequest): string => `address ${normalizeIP(request.ip)}`
+/** What those without a token are counted by. */
+export const byAddress = (request: FastifyRequest): string => `address ${normalizeIP(request.ip)}`
+
+/** What is answered over the limit. */
+export const tooMany = (_request: FastifyRequest, { ttl }: { readonly ttl: number }): LocalSendError =>
+  new LocalSendError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })

@@ -135,7 +135,8 @@ t.test('on a port of their own', async (t) => {
   await app.close()
   await t.rejects(fetch(`${own}/metrics`))
 
-  await startServer(t, { METRICS_PORT: String(port), METRICS_TOKEN })
-  t.equal((await call(`${own}/metrics`)).summary, '401 OPERATOR_ONLY')
-  t.equal((await scrape(`${own}/metrics`, METRICS_TOKEN)).get('local_send_draining'), 0)
+  await startServer(t, { METRICS_PORT: String(port), METRICS_TOKEN, RATE_LIMIT_OPERATOR: '3' })
+  for (let i = 0; i < 3; i++) t.equal((await call(`${own}/metrics`, { token: 'a guess' })).summary, '401 OPERATOR_ONLY')
+  t.equal((await call(`${own}/metrics`, { token: 'another' })).summary, '429 TOO_MANY_REQUESTS', 'guesses are limited there, too')
+  t.equal((await scrape(`${own}/metrics`, METRICS_TOKEN)).get('local_send_operator_refusals_total{area="metrics"}'), 3, 'and counted')
 })
