@@ -21,7 +21,7 @@ export default fp(async (app) => {
     await app.register(cors, {
       origin: [...origin],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      allowedHeaders: ['authorization', 'content-type', 'range', 'if-range', 'repr-digest', ...TUS_REQUEST_HEADERS],
+      allowedHeaders: ['authorization', 'content-type', 'range', 'if-range', 'last-event-id', 'repr-digest', ...TUS_REQUEST_HEADERS],
       exposedHeaders: ['content-disposition', 'content-range', 'accept-ranges', 'etag', 'repr-digest', 'retry-after', 'x-request-id', ...TUS_ANSWER_HEADERS],
       maxAge: 600
     })
