@@ -39,7 +39,7 @@ const attempts: FastifyPluginAsyncTypebox = async (app) => {
     const { caller, bearerToken, params: { id, join_id: joinId }, query: { wait = 0, after } } = request
     if (caller === null) throw new LocalSendError('UNAUTHORIZED')
     const viewer = caller.role === 'creator' ? 'creator' : 'joiner'
-    const attempt = await app.attemptWatch.find(id, caller.id, { joinId, after, patience: wait * 1000 }, request.clientSignal)
+    const attempt = await app.attemptWatch.find(id, caller.id, { joinId, after, patience: Math.min(wait, app.config.IDLE_TIMEOUT) * 1000 }, request.clientSignal)
     if (viewer === 'joiner' && attempt.status === 'joined' && bearerToken !== null) void reply.setSessionCookie(id, 'joiner', bearerToken)
     return presentAttempt(attempt, viewer, caller.session)
   })

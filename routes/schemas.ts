@@ -102,7 +102,7 @@ export const Step = Type.Object({ status: Type.Enum(['answered', 'joined', 'reje
 const AttemptStatus = Type.Enum(['pending', 'answered', 'confirmed', 'joined', 'rejected', 'expired'])
 
 export const AttemptQuery = Type.Object({
-  wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for another status than `after`' })),
+  wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for another status than `after`; at most IDLE_TIMEOUT' })),
   after: Type.Optional(AttemptStatus)
 }, strict)
 
