@@ -74,6 +74,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
     turns,
     activity,
     isShared,
+    clock,
     onError: (error) => { app.log.error(error, 'removing a file failed; a later look for files that no session claims finds it') }
   })
   const shared = { sessions, records, files, blobs, quota, budget, types, activity, clock, isShared, newFence: isShared ? newFence : () => undefined }

@@ -6,7 +6,7 @@ import { fromHex } from '../lib/crypto/bytes.js'
 import { LocalSendError } from '../lib/errors.js'
 import { requestedRange } from '../lib/files/ranges.js'
 import type { OpenUpload, StoredFile } from '../lib/sessions/session.js'
-import { isUpload, pageOfFiles } from '../lib/sessions/session-files.js'
+import { isUpload } from '../lib/sessions/session-files.js'
 import { presentFile, presentUpload } from './presenters.js'
 import { DownloadHeaders, errorAnswers, FILE_IDS_LIMIT, FileIdsBody, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
 
@@ -49,7 +49,7 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, (request) => {
     const { limit = 100, cursor } = request.query
-    const { files, next } = pageOfFiles(request.participant().session, limit, Number(cursor ?? 0))
+    const { files, next } = app.files.page(request.participant().session, limit, Number(cursor ?? 0))
     const present = (entry: StoredFile | OpenUpload) =>
       isUpload(entry) ? presentUpload(entry, app.uploadActivity.receivedOf(entry)) : presentFile(entry)
     return { files: files.map(present), next_cursor: next?.toString() ?? null }

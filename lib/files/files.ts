@@ -2,7 +2,7 @@ import PQueue from 'p-queue'
 import { LocalSendError } from '../errors.js'
 import type { FileId, SessionId } from '../ids.js'
 import type { FileRecords } from '../sessions/file-records.js'
-import { endedFiles, findEntry, isUpload, offsetOf } from '../sessions/session-files.js'
+import { endedFiles, findEntry, hasEnded, isUpload, offsetOf, pageOfFiles, type FilePage } from '../sessions/session-files.js'
 import type { Caller, Sessions } from '../sessions/sessions.js'
 import type { NewFile, OpenUpload, SessionRecord, StoredFile } from '../sessions/session.js'
 import { keyOfPart, type BlobKey, type BlobStore } from './blob-store.js'
@@ -25,6 +25,8 @@ interface Dependencies {
   readonly activity: UploadActivity
   /** Whether other processes work on the same sessions and files. */
   readonly isShared: boolean
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
   /** Is told what could not be removed. */
   readonly onError: (error: unknown) => void
 }
@@ -38,9 +40,10 @@ export class Files {
   readonly #turns: UploadTurns
   readonly #activity: UploadActivity
   readonly #isShared: boolean
+  readonly #clock: () => number
   readonly #onError: (error: unknown) => void
 
-  constructor ({ sessions, records, blobs, quota, turns, activity, isShared, onError }: Dependencies) {
+  constructor ({ sessions, records, blobs, quota, turns, activity, isShared, clock, onError }: Dependencies) {
     this.#sessions = sessions
     this.#records = records
     this.#blobs = blobs
@@ -48,6 +51,7 @@ export class Files {
     this.#turns = turns
     this.#activity = activity
     this.#isShared = isShared
+    this.#clock = clock
     this.#onError = onError
     sessions.onEnd(async (session) => {
       await this.discard(session.id, [...session.files, ...session.uploads])
@@ -58,8 +62,13 @@ export class Files {
   /** @throws LocalSendError FILE_NOT_FOUND */
   find (session: SessionRecord, id: FileId): StoredFile | OpenUpload {
     const entry = findEntry(session, id)
-    if (entry === undefined) throw new LocalSendError('FILE_NOT_FOUND')
+    if (entry === undefined || hasEnded(entry, this.#clock())) throw new LocalSendError('FILE_NOT_FOUND')
     return entry
+  }
+
+  /** Up to `limit` files and uploads behind the one with the number `after`. */
+  page (session: SessionRecord, limit: number, after: number): FilePage {
+    return pageOfFiles(session, this.#clock(), limit, after)
   }
 
   /** @throws LocalSendError FILE_NOT_FOUND, also where it is still being uploaded */

@@ -123,9 +123,15 @@ export function completeUpload (record: SessionRecord, id: FileId, { lastPart, c
   return { record: { ...record, files, uploads: record.uploads.filter((other) => other !== upload) }, outcome: file }
 }
 
-/** A page of the list: up to `limit` entries behind the one with the number `after`, and the number to go on after. */
-export function pageOfFiles (record: SessionRecord, limit: number, after = 0): { readonly files: readonly Entry[], readonly next: number | null } {
-  const rest = entries(record).filter(({ number }) => number > after)
+/** Some of the entries of a session, and the number to go on after. */
+export interface FilePage {
+  readonly files: readonly Entry[]
+  readonly next: number | null
+}
+
+/** A page of the list of what has not ended by `now`: up to `limit` entries behind the one with the number `after`. */
+export function pageOfFiles (record: SessionRecord, now: number, limit: number, after: number): FilePage {
+  const rest = entries(record).filter((entry) => entry.number > after && !hasEnded(entry, now))
   const page = rest.slice(0, limit)
   return { files: page, next: rest.length > limit ? page.at(-1)?.number ?? null : null }
 }
@@ -147,9 +153,12 @@ export function markReceived (record: SessionRecord, ids: readonly FileId[], par
   return { record: news.size === 0 ? record : { ...record, files }, outcome: [...news] }
 }
 
+/** Whether the own time of a file or an upload is over; a sweeper removes it some seconds later. */
+export const hasEnded = ({ endsAt }: Entry, now: number): boolean => endsAt !== null && now >= endsAt
+
 /** The files and uploads whose own time is over. */
 export const endedFiles = (record: SessionRecord, now: number): readonly Entry[] =>
-  entries(record).filter(({ endsAt }) => endsAt !== null && now >= endsAt)
+  entries(record).filter((entry) => hasEnded(entry, now))
 
 /** The moments at which files or uploads of a session end before it, each once. */
 export const fileEnds = (record: SessionRecord): number[] =>

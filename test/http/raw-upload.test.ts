@@ -131,8 +131,11 @@ t.test('limits of one file: by field, by metadata', async (t) => {
   t.equal(await fetchMany(free?.file_id ?? ''), 3, 'the session\'s own limit')
 
   now += 60_000
+  const namesNow = async () => filesIn(await call(`${session.url}/files`, { token: session.token })).map(({ filename }) => filename)
+  const names = await namesNow()
+  t.equal((await call(`${session.url}/download/${limited?.file_id ?? ''}`, { token: session.token })).summary, '404 FILE_NOT_FOUND', 'also before anybody has swept')
   await server.app.sessions.sweep()
-  const names = filesIn(await call(`${session.url}/files`, { token: session.token })).map(({ filename }) => filename)
+  t.same(await namesNow(), names)
   t.same(names, ['free.bin', 'file'])
   t.equal((await blobs(server)).length, 2)
 
