@@ -62,7 +62,7 @@ async function openLocal ({ config, folder, log, serviceEvents }: FastifyInstanc
     onError: (error) => { log.error(error, 'writing a session record failed') },
     onFailedWrite: () => { serviceEvents.tell({ type: 'store.failed', store: 'records' }) }
   })
-  if (config.SESSION_KEY_SECRET === undefined) log.info('sessions end with this process: SESSION_KEY_SECRET is not set')
+  if (config.SESSION_KEY_SECRET === undefined) log.info('managed sessions end with this process: SESSION_KEY_SECRET is not set')
   if (store.unreadable > 0) log.warn({ removed: store.unreadable }, 'removed session records that cannot be read')
   return store
 }
