@@ -7,6 +7,7 @@ import { LocalSendError } from '../lib/errors.js'
 import { requestedRange } from '../lib/files/ranges.js'
 import type { OpenUpload, StoredFile } from '../lib/sessions/session.js'
 import { isUpload } from '../lib/sessions/session-files.js'
+import { Downloaded, DownloadedRange } from './answer-headers.js'
 import { presentFile, presentUpload } from './presenters.js'
 import { DownloadHeaders, errorAnswers, FILE_IDS_LIMIT, FileIdsBody, FileList, FileListQuery, FileParams, SessionParams, Uploaded } from './schemas.js'
 
@@ -62,7 +63,7 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'download',
       summary: 'Headers of a download',
       params: FileParams,
-      response: { 200: Type.Null({ description: 'The headers that a download of the whole file has' }), ...DownloadErrors }
+      response: { 200: Type.Null({ description: 'The headers that a download of the whole file has', headers: Downloaded }), ...DownloadErrors }
     }
   }, async (request, reply) => {
     const entry = app.files.find(request.participant().session, request.params.file_id)
@@ -82,8 +83,8 @@ const files: FastifyPluginAsyncTypebox = async (app) => {
       params: FileParams,
       headers: DownloadHeaders,
       response: {
-        200: { description: 'The file', content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } } },
-        206: { description: 'The range', content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } } },
+        200: { description: 'The file', headers: Downloaded, content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } } },
+        206: { description: 'The range', headers: DownloadedRange, content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } } },
         ...DownloadErrors
       }
     }

@@ -3,6 +3,7 @@
 import { Type, type TSchema } from 'typebox'
 import { ERRORS, type ErrorCode } from '../lib/errors.js'
 import * as ids from '../lib/ids.js'
+import { ComeAgain } from './answer-headers.js'
 
 const strict = { additionalProperties: false }
 
@@ -241,10 +242,14 @@ export const errorAnswers = (...own: ErrorCode[]): Record<string, TSchema> =>
 /** Those of a call without limits. */
 export const unlimitedErrorAnswers = (...own: ErrorCode[]): Record<string, TSchema> => describeErrors([...own, 'SERVER_STOPPING', 'INTERNAL'])
 
+/** Statuses of refusals that pass. */
+const COMES_AGAIN: readonly number[] = [429, 503, 507]
+
 function describeErrors (codes: readonly ErrorCode[]): Record<string, TSchema> {
   return Object.fromEntries(codes.map((code) => {
     const { status } = ERRORS[code]
     const meanings = codes.filter((other) => ERRORS[other].status === status).map((other) => `\`${other}\`: ${ERRORS[other].message}`)
-    return [String(status), Type.Ref('Error', { description: meanings.join('\n\n') })]
+    const headers = COMES_AGAIN.includes(status) ? { headers: ComeAgain } : {}
+    return [String(status), Type.Ref('Error', { description: meanings.join('\n\n'), ...headers })]
   }))
 }

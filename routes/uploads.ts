@@ -5,6 +5,7 @@ import { LocalSendError } from '../lib/errors.js'
 import type { Piece, Progress } from '../lib/files/upload-writer.js'
 import { isUpload } from '../lib/sessions/session-files.js'
 import { expiresAt, type SessionRecord } from '../lib/sessions/session.js'
+import { TusAbilities, UploadBegun, UploadProgress, UploadStanding } from './answer-headers.js'
 import { CreateUploadHeaders, errorAnswers, FileParams, PatchUploadHeaders, SessionParams, UploadHeaders } from './schemas.js'
 import { checksumOf, describedBy, numberOf, TUS_CHECKSUM_ALGORITHMS, TUS_EXTENSIONS, TUS_VERSION } from './tus-headers.js'
 
@@ -38,7 +39,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'uploadOptions',
       summary: 'What this server speaks of tus',
       params: SessionParams,
-      response: { 204: Type.Null({ description: 'See the headers' }), ...errorAnswers('INVALID_REQUEST') }
+      response: { 204: Type.Null({ description: 'See the headers', headers: TusAbilities }), ...errorAnswers('INVALID_REQUEST') }
     }
   }, async (_request, reply) => reply.code(204).headers({
     'tus-version': TUS_VERSION,
@@ -56,7 +57,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Location is where its pieces go. In an end-to-end session, Upload-Metadata has `file_id` and the sealed `metadata`, and length and offsets are those of the container. A first piece may come along as the body, of the type application/offset+octet-stream.',
       params: SessionParams,
       headers: CreateUploadHeaders,
-      response: { 201: Type.Null({ description: 'Begun' }), ...errorAnswers(...PieceErrors) }
+      response: { 201: Type.Null({ description: 'Begun', headers: UploadBegun }), ...errorAnswers(...PieceErrors) }
     }
   }, async (request, reply) => {
     const participant = request.participant()
@@ -80,7 +81,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Only its uploader may ask, and is about to go on: a request that hangs on it is ended.',
       params: FileParams,
       headers: UploadHeaders,
-      response: { 200: Type.Null({ description: 'See Upload-Offset' }), ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'SESSION_CLOSED', 'TUS_VERSION', 'UPLOAD_LOCKED', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE') }
+      response: { 200: Type.Null({ description: 'See Upload-Offset', headers: UploadProgress }), ...errorAnswers('INVALID_REQUEST', 'UNAUTHORIZED', 'JOIN_PENDING', 'FILE_NOT_FOUND', 'NOT_YOUR_UPLOAD', 'SESSION_CLOSED', 'TUS_VERSION', 'UPLOAD_LOCKED', 'SERVER_BUSY', 'STORAGE_UNAVAILABLE') }
     }
   }, async (request, reply) => {
     const participant = request.participant()
@@ -103,7 +104,7 @@ const uploads: FastifyPluginAsyncTypebox = async (app) => {
       consumes: [PIECE_TYPE],
       params: FileParams,
       headers: PatchUploadHeaders,
-      response: { 204: Type.Null({ description: 'Stored; see Upload-Offset' }), ...errorAnswers(...PieceErrors) }
+      response: { 204: Type.Null({ description: 'Stored; see Upload-Offset', headers: UploadStanding }), ...errorAnswers(...PieceErrors) }
     }
   }, async (request, reply) => {
     const participant = request.participant()

@@ -11,6 +11,10 @@ import { beginUpload, metadata, offsetOf, openPiece, PIECE, sendPiece, TUS } fro
 
 const CHUNK = 2 ** 18
 
+interface OpenApi {
+  readonly paths?: Readonly<Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, { readonly headers?: object }>> }>>>>
+}
+
 const blobs = async ({ folder }: TestServer): Promise<string[]> =>
   (await readdir(join(folder, 'local-send'))).filter((name) => name.endsWith('.lsf'))
 
@@ -23,6 +27,26 @@ async function setUp (t: Parameters<typeof startServer>[0], environment: Record<
   const session = await createSession(server.origin)
   return { server, session, token: session.token }
 }
+
+t.test('answers have the headers that the document names', async (t) => {
+  const { server, session, token } = await setUp(t)
+  const { paths = {} } = JSON.parse(JSON.stringify(server.app.swagger())) as OpenApi
+  const missing = (path: string, method: string, answer: { readonly status: number, readonly headers: Headers }): string[] => {
+    const named = Object.keys(paths[path]?.[method]?.responses[answer.status]?.headers ?? {})
+    t.ok(named.length > 0, `${method} ${path} names some`)
+    return named.filter((name) => !answer.headers.has(name))
+  }
+  const at = '/api/session/{id}/uploads'
+  const begun = await beginUpload(session, token, { 'upload-length': '5', 'upload-metadata': metadata({ filename: 'a.bin' }) })
+  t.same(missing(at, 'post', begun.answer), [])
+  t.same(missing(`${at}/{file_id}`, 'head', await call(begun.url, { method: 'HEAD', token, headers: TUS })), ['Upload-Defer-Length'])
+  t.same(missing(`${at}/{file_id}`, 'patch', await sendPiece(begun.url, token, 0, randomContent(5))), [])
+  t.same(missing(at, 'options', await call(`${session.url}/uploads`, { method: 'OPTIONS' })), [])
+  const download = { path: '/api/session/{id}/download/{file_id}', url: `${session.url}/download/${begun.id}` }
+  t.same(missing(download.path, 'get', await call(download.url, { token })), [])
+  t.same(missing(download.path, 'get', await call(download.url, { token, headers: { range: 'bytes=0-1' } })), [])
+  t.same(missing(download.path, 'head', await call(download.url, { method: 'HEAD', token })), [])
+})
 
 t.test('a file in pieces of any size is the same file', async (t) => {
   const { session, token } = await setUp(t)
