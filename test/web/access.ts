@@ -3,7 +3,7 @@
 import type { Page } from 'puppeteer-core'
 
 /** Windows that a page has to fit, and how large the letters are in it: 320 pixels are 1280 at 400 % (1.4.10), 360 those of a small phone. */
-const WINDOWS = [{ width: 320, letters: '' }, { width: 360, letters: '' }, { width: 640, letters: '200%' }] as const
+const WINDOWS = [{ width: 320, letters: '' }, { width: 360, letters: '' }, { width: 360, letters: '200%' }, { width: 640, letters: '200%' }] as const
 /** Stops of the Tab key until it is given up. */
 const MOST_STOPS = 40
 

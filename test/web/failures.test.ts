@@ -7,6 +7,7 @@ import { randomContent, sha256 } from '../helpers/client.js'
 import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
+import { layoutFaults } from './access.js'
 import { enterCode, press, reads, send, startPeople, violations } from './page.js'
 
 t.test('failures, in Chromium', async (t) => {
@@ -37,6 +38,17 @@ t.test('failures, in Chromium', async (t) => {
     await press(mallory, 'Save')
     await reads(mallory, 'Everything is here')
     t.equal(sha256(await readFile(await downloaded(mallory.downloads, 'a.bin'))), sha256(content))
+  })
+
+  await t.test('a file that is too large, by a name without a gap', async (t) => {
+    const { origin } = await startServer(t, { MAX_FILE_SIZE: '1MiB' })
+    const name = `${'holiday_photographs_'.repeat(8)}.bin`
+    await writeFile(join(folder, name), content)
+    const alice = await open(origin)
+    const picker = await alice.page.$<'input'>('input[data-pick="files"]' as 'input')
+    await picker?.uploadFile(join(folder, name))
+    await reads(alice, `${name} is larger than this server accepts`)
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
   })
 
   await t.test('a connection that breaks while it sends is made anew', async (t) => {
