@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { CurrentView } from './views/current.js'
-import { followInterruption } from './screen.js'
+import { followInterruption, followTyped } from './screen.js'
 import { followLanguage } from './strings/index.js'
 import { sweepPrivatePlace } from './saving/private-place.js'
 import { Insecure } from './views/insecure.js'
@@ -13,6 +13,7 @@ followLanguage()
 root.replaceChildren()
 if (isSecureContext) {
   followInterruption()
+  followTyped()
   void sweepPrivatePlace()
   render(<Page><CurrentView /></Page>, root)
 } else {

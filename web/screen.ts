@@ -4,6 +4,7 @@ import { computed, effect, signal } from '@preact/signals'
 import type { Source } from '../client/source.js'
 import { connection } from './address.js'
 import { readCode } from './input/entered-code.js'
+import { typedCode, typedText } from './input/typed.js'
 import { noteUnderWay, readInterruption, type Interruption } from './interruption.js'
 import { problemOf, type Problem } from './transfer/problem.js'
 import { Receiving } from './transfer/receiving.js'
@@ -26,6 +27,19 @@ export const underWay = computed<Interruption | undefined>(() => {
 /** Has the page know, if it is loaded again, what that has ended. */
 export const followInterruption = (): void => {
   effect(() => { noteUnderWay(underWay.value) })
+}
+
+/** Forgets what was typed as soon as it has served: a text that everybody has, a code that has let its user in. */
+export const followTyped = (): void => {
+  effect(() => {
+    const { value } = screen
+    if (value.name === 'sending' && isTextDelivered(value.sending)) typedText.value = ''
+    if (value.name === 'receiving' && value.receiving.phase.value.name === 'offered') typedCode.value = ''
+  })
+}
+
+function isTextDelivered ({ phase: { value: phase }, rows }: Sending): boolean {
+  return phase.name === 'done' && phase.complete && rows.some(({ source }) => source.kind === 'text')
 }
 
 /** Back to the beginning. */

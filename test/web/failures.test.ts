@@ -8,7 +8,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { enterCode, press, reads, send, startPeople, violations } from './page.js'
+import { enterCode, press, reads, send, shownCode, startPeople, valueOf, violations } from './page.js'
 
 t.test('failures, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -30,6 +30,8 @@ t.test('failures, in Chromium', async (t) => {
     await reads(alice, 'Somebody tried a wrong passphrase')
     t.same(await violations(alice.page), [], 'somebody was refused')
     await press(mallory, 'Start again')
+    await mallory.page.waitForSelector('#code')
+    t.equal(await valueOf(mallory, '#code'), `${id ?? ''}-${digits ?? ''}-zoo-zoo-zoo`, 'the code is still there')
     await enterCode(mallory, 'no code')
     await reads(mallory, 'This is not a code.')
     await enterCode(mallory, '')
@@ -38,6 +40,32 @@ t.test('failures, in Chromium', async (t) => {
     await press(mallory, 'Save')
     await reads(mallory, 'Everything is here')
     t.equal(sha256(await readFile(await downloaded(mallory.downloads, 'a.bin'))), sha256(content))
+    await press(mallory, 'Start again')
+    await mallory.page.waitForSelector('#code')
+    t.equal(await valueOf(mallory, '#code'), '', 'a code that has served is not kept')
+  })
+
+  await t.test('a text that did not go is still there, with what was chosen, until it has gone', async (t) => {
+    const [alice, bob] = await Promise.all([open(origin), open(origin)])
+    for (const summary of await alice.page.$$('summary')) await summary.click()
+    await alice.page.type('#text', 'A long text.')
+    await alice.page.select('.fields select', 'hour')
+    await alice.page.setOfflineMode(true)
+    await press(alice, 'Send this text')
+    await reads(alice, 'The server cannot be reached')
+    await alice.page.setOfflineMode(false)
+    await press(alice, 'Start again')
+    await reads(alice, 'Ends at the latest')
+    t.same([await valueOf(alice, '#text'), await valueOf(alice, '.fields select')], ['A long text.', 'hour'])
+    t.equal(await alice.page.evaluate(() => JSON.stringify([localStorage.length, sessionStorage.length, history.state, location.hash])), '[0,0,null,""]', 'in memory alone')
+    await press(alice, 'Send this text')
+    await enterCode(bob, await shownCode(alice.page))
+    await press(bob, 'Show text')
+    await reads(bob, 'A long text.')
+    await reads(alice, 'Received and verified')
+    await press(alice, 'Start again')
+    await reads(alice, 'Ends at the latest')
+    t.same([await valueOf(alice, '#text'), await valueOf(alice, '.fields select')], ['', 'hour'], 'a text that has gone is not kept')
   })
 
   await t.test('a file that is too large, by a name without a gap', async (t) => {

@@ -85,6 +85,9 @@ export async function reads ({ page }: Pick<Person, 'page'>, text: string): Prom
 /** All that the page says. */
 export const textOf = (page: Page): Promise<string> => page.evaluate(() => document.body.innerText)
 
+/** What a field shows. */
+export const valueOf = ({ page }: Pick<Person, 'page'>, selector: string): Promise<string> => page.$eval(selector, (field) => (field as HTMLInputElement | HTMLSelectElement).value)
+
 /** What axe finds wrong with the page as it is now (WCAG 2.2 A and AA, and good practice). */
 export async function violations (page: Page): Promise<readonly string[]> {
   // Straight into the page: its policy lets no script in.

@@ -1,4 +1,5 @@
-import type { Signal } from '@preact/signals'
+import { useSignal, type Signal } from '@preact/signals'
+import { DEFAULT_CHOICES } from '../input/typed.js'
 import { strings } from '../strings/index.js'
 import type { SendChoices } from '../transfer/sending.js'
 
@@ -15,8 +16,9 @@ export function Choices ({ choices }: { readonly choices: Signal<SendChoices> })
   const { home } = strings.value
   const { receivers, expiresIn, kind } = choices.value
   const expiry = Object.keys(EXPIRIES).filter(isExpiry).find((name) => EXPIRIES[name] === expiresIn) ?? 'default'
+  const isOpen = useSignal(choices.value !== DEFAULT_CHOICES)
   return (
-    <details>
+    <details open={isOpen.value} onToggle={({ currentTarget: { open } }) => { isOpen.value = open }}>
       <summary>{home.choices}</summary>
       <div class='fields'>
         <label>

@@ -1,10 +1,14 @@
-import { useSignal } from '@preact/signals'
+import type { Signal } from '@preact/signals'
 import { suggestionsFor } from '../input/entered-code.js'
 import { strings } from '../strings/index.js'
 
+interface CodeFieldProps {
+  readonly text: Signal<string>
+  readonly onCode: (text: string) => void
+}
+
 /** Where a code is typed, or a link is pasted. */
-export function CodeField ({ onCode }: { readonly onCode: (text: string) => void }) {
-  const text = useSignal('')
+export function CodeField ({ text, onCode }: CodeFieldProps) {
   const { home } = strings.value
   return (
     <form class='code-form' onSubmit={(event) => { event.preventDefault(); onCode(text.value) }}>

@@ -1,9 +1,8 @@
-import { useSignal } from '@preact/signals'
-import { open, send } from '../screen.js'
+import { choices, typedCode, typedText } from '../input/typed.js'
 import type { Interruption } from '../interruption.js'
+import { open, send } from '../screen.js'
 import { strings } from '../strings/index.js'
 import type { Problem } from '../transfer/problem.js'
-import type { SendChoices } from '../transfer/sending.js'
 import { Choices } from './choices.js'
 import { CodeField } from './code-field.js'
 import { DropZone } from './drop-zone.js'
@@ -20,7 +19,6 @@ interface HomeProps {
 /** Where everything begins: something to send, or a code. */
 export function Home ({ problem, interruption }: HomeProps) {
   const { home } = strings.value
-  const choices = useSignal<SendChoices>({ receivers: 1, expiresIn: undefined, kind: 'end-to-end' })
   return (
     <>
       <h1 class='visually-hidden'>{strings.value.title}</h1>
@@ -29,12 +27,12 @@ export function Home ({ problem, interruption }: HomeProps) {
         <section class='card' aria-labelledby='send'>
           <h2 id='send'>{home.send}</h2>
           <DropZone onSources={(sources) => { send(sources, choices.value) }} />
-          <TextField onText={(source) => { send([source], choices.value) }} />
+          <TextField text={typedText} onText={(source) => { send([source], choices.value) }} />
           <Choices choices={choices} />
         </section>
         <section class='card' aria-labelledby='receive'>
           <h2 id='receive'>{home.receive}</h2>
-          <CodeField onCode={open} />
+          <CodeField text={typedCode} onCode={open} />
           {problem && <ProblemNote problem={problem} />}
         </section>
       </div>

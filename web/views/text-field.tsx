@@ -1,12 +1,16 @@
-import { useSignal } from '@preact/signals'
+import { useSignal, type Signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { textSource, type Source } from '../../client/source.js'
 import { strings } from '../strings/index.js'
 
+interface TextFieldProps {
+  readonly text: Signal<string>
+  readonly onText: (source: Source) => void
+}
+
 /** A text in place of a file: typed, or pasted anywhere on the page. */
-export function TextField ({ onText }: { readonly onText: (source: Source) => void }) {
-  const text = useSignal('')
-  const isOpen = useSignal(false)
+export function TextField ({ text, onText }: TextFieldProps) {
+  const isOpen = useSignal(text.value !== '')
   const field = useRef<HTMLTextAreaElement>(null)
   const { home } = strings.value
 
