@@ -9,7 +9,7 @@ import { randomContent, sha256 } from '../helpers/client.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults, motions, tabTo } from './access.js'
-import { enterCode, press, reads, send, shownCode, startPeople, textOf, violations } from './page.js'
+import { enterCode, press, reads, send, shownCode, startPeople, textOf, valueOf, violations } from './page.js'
 
 t.test('from page to page in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -100,6 +100,28 @@ t.test('from page to page in Chromium', async (t) => {
       t.equal(await readFile(await downloaded(person.downloads, 'notes.txt'), 'utf8'), 'Some notes.', name)
     }
     await reads(alice, 'All 2 people have everything.')
+  })
+
+  await t.test('for more people than there may be: as many as the field then shows', async (t) => {
+    const alice = await open(origin)
+    await (await alice.page.$$('summary'))[1]?.click()
+    const shown: string[] = []
+    for (const typed of ['3', '25', '0', '-4', '2.5', '']) {
+      await alice.page.$eval('input[type="number"]', (input) => { input.select() })
+      await alice.page.keyboard.press('Backspace')
+      await alice.page.type('input[type="number"]', typed)
+      await alice.page.keyboard.press('Tab')
+      shown.push(await valueOf(alice, 'input[type="number"]'))
+    }
+    t.same(shown, ['3', '20', '20', '20', '2', '2'])
+    const code = await send(alice, join(folder, 'notes.txt'))
+    const bob = await open(`${origin}/#${code}`)
+    await reads(bob, 'This is all of it.')
+    await reads(alice, '1 of 2 people joined.')
+    await press(alice, 'Stop sharing')
+    await press(alice, 'Start again')
+    await reads(alice, 'How many may receive it')
+    t.equal(await valueOf(alice, 'input[type="number"]'), '2', 'as many the next time')
   })
 
   await t.test('a file is chosen, and its sharing stopped, by keyboard alone', async (t) => {

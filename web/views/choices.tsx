@@ -24,8 +24,10 @@ export function Choices ({ choices }: { readonly choices: Signal<SendChoices> })
         <label>
           {home.receivers}
           <input
-            type='number' min={1} max={MOST_RECEIVERS} value={receivers} inputMode='numeric'
-            onInput={({ currentTarget: { valueAsNumber } }) => { if (valueAsNumber >= 1 && valueAsNumber <= MOST_RECEIVERS) choices.value = { ...choices.value, receivers: Math.floor(valueAsNumber) } }}
+            type='number' min={1} max={MOST_RECEIVERS} defaultValue={receivers} inputMode='numeric'
+            onInput={({ currentTarget: { valueAsNumber } }) => { if (valueAsNumber >= 1) choices.value = { ...choices.value, receivers: Math.min(Math.floor(valueAsNumber), MOST_RECEIVERS) } }}
+            // Not while it is typed: what is no number of people may be on the way to one.
+            onChange={({ currentTarget }) => { currentTarget.value = String(choices.value.receivers) }}
           />
         </label>
         <label>
