@@ -21,5 +21,7 @@ export function interruptSignal (): AbortSignal {
       controller.abort(new Interrupted())
     })
   }
+  // Nobody reads any more, as behind `| head`: the other side is to be told all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => { controller.abort(new Interrupted()) })
   return controller.signal
 }

@@ -40,6 +40,9 @@ export async function choosePassphrase ({ report, signal }: Context): Promise<st
 /** The first line of standard input. */
 export const lineOfInput = async (): Promise<string> => firstLine(await text(process.stdin))
 
+/** All of standard input, without the end of its last line. */
+export const textOfInput = async (): Promise<string> => (await text(process.stdin)).replace(/\r?\n$/, '')
+
 async function readPassphrase (file: string): Promise<string> {
   if (file === '-') return await text(process.stdin)
   try {

@@ -10,7 +10,7 @@ import { ClientError, isClientError } from './errors.js'
 import type { SendRecord } from './journal.js'
 import { PlainContent, SealedContent, type Content } from './pieces.js'
 import { persistently } from './retry.js'
-import { descriptionOf, limitFields, writerOf, type KeyedSource, type Sender } from './sender.js'
+import { descriptionOf, limitFields, writerOf, type KeyedSource, type Sender, type SentFile } from './sender.js'
 import type { Source } from './source.js'
 
 /** Chunks of 512 KiB: a gigabyte takes 7 % less processor time than in those of 256 KiB (docs/performance.md; protocol, section 5). */
@@ -44,6 +44,21 @@ export async function resumeUpload (sender: Sender, { source, key }: KeyedSource
   }
   await forgetUpload(sender, record.fileId)
   return undefined
+}
+
+/**
+ * A stream that an earlier process has sent to its end; nobody can compare it, or send it again.
+ *
+ * @returns `undefined` if none had begun it
+ * @throws ClientError SOURCE_FAILED if it was interrupted
+ */
+export async function streamSentEarlier (sender: Sender, { source, key }: KeyedSource): Promise<SentFile | undefined> {
+  const entry = await sender.journal?.load(key)
+  if (entry === undefined) return undefined
+  const { record: { fileId }, done } = entry
+  if (done) return { source, fileId, size: 0, resumed: true }
+  await forgetUpload(sender, fileId)
+  throw new ClientError('SOURCE_FAILED', { detail: 'It was interrupted, and standard input cannot be read again: send it in a session of its own.' })
 }
 
 /** Whether a source is what it was when its record was made, as far as can be told without reading it. */

@@ -9,6 +9,7 @@ import { directorySource, type Source } from './source.js'
 
 const NAME = '.'
 
-export const completionMark = (): Source => ({ ...directorySource(NAME, new Date()), key: 'mark:complete' })
+/** Always the same, so that one that was sent before an interruption is known again, and stays. */
+export const completionMark = (): Source => ({ ...directorySource(NAME, new Date(0)), key: 'mark:complete' })
 
 export const isCompletionMark = ({ kind, name }: Pick<OfferedFile, 'kind' | 'name'>): boolean => kind === 'directory' && name === NAME

@@ -5,7 +5,7 @@
 
 import type { FileId } from '../lib/ids.js'
 import { ahead } from './ahead.js'
-import { beginUpload, forgetUpload, resumeUpload, type Begun } from './begin-upload.js'
+import { beginUpload, forgetUpload, resumeUpload, streamSentEarlier, type Begun } from './begin-upload.js'
 import { ClientError, isClientError } from './errors.js'
 import { Pace } from './pace.js'
 import type { Piece } from './pieces.js'
@@ -34,6 +34,8 @@ class Rewound extends ClientError {
  */
 export async function sendLarge (sender: Sender, keyed: KeyedSource): Promise<SentFile> {
   let { source } = keyed
+  const earlier = source.size === null ? await streamSentEarlier(sender, keyed) : undefined
+  if (earlier !== undefined) return earlier
   let begun = await resumeUpload(sender, keyed)
   for (let restarts = 0; ; restarts++) {
     begun ??= await beginUpload(sender, { ...keyed, source })

@@ -5,6 +5,7 @@ import { apiOf, type Connection, type Member } from '../../client/session.js'
 import { connect, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
+import { OutputFolder } from '../files/output-folder.js'
 import { askPassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
 import { derivingOnce } from '../state/derive-once.js'
 import { guessCounter } from '../state/guess-counter.js'
@@ -46,6 +47,7 @@ export async function receive (given: string | undefined, options: ReceiveOption
 async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptions, context: Context): Promise<ExitCode> {
   const { report, signal } = context
   const inputs = await checkInputs({ paths: options.send ?? [] })
+  await OutputFolder.check(resolve(options.output ?? '.'))
   await StateFolder.refuseInterrupted(code.sessionId, 'joiner')
   const connection = await connect({ server: serverOf(code, options), ca: options.ca }, report)
   const guesses = await guessCounter(code.sessionId)
@@ -71,7 +73,7 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
   })
   const state = newSavedSession({ member: saveMember(member), code: '', inputs, receivers: 1, output: resolve(options.output ?? '.') })
   const folder = await StateFolder.create({ sessionId: member.sessionId, role: 'joiner', passphrase, derive }, state)
-  return await runSession({ connection, member, passphrase, derive, folder, state, sources, ...switches(options) }, context)
+  return await runSession({ connection, member, passphrase, derive, folder, state, sources, resumed: false, ...switches(options) }, context)
 }
 
 /** Goes on where an earlier run was interrupted; nobody has to be there to let anybody in. */
@@ -84,7 +86,7 @@ async function resumeReceive (code: CodeOrLink, passphrase: string, options: Rec
     const sources = await sourcesOf(state.inputs, member, context.report, context.signal)
     const output = options.output === undefined ? state.output : resolve(options.output)
     context.report.tell({ event: 'resumed', session_id: member.sessionId }, `Going on, into ${output}`)
-    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, output }, sources, ...switches(options) }, context)
+    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, output }, sources, resumed: true, ...switches(options) }, context)
   } catch (error) {
     await folder.keep()
     throw error

@@ -7,7 +7,7 @@ import { CliError } from '../cli-error.js'
 import { connect, DEFAULT_SERVER, isLocal, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
-import { askPassphrase, choosePassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
+import { askPassphrase, choosePassphrase, givenPassphrase, textOfInput } from '../passphrase.js'
 import { derivingOnce } from '../state/derive-once.js'
 import { restoreMember, saveMember } from '../state/saved-member.js'
 import { StateFolder, type Owner } from '../state/state-folder.js'
@@ -41,9 +41,10 @@ export interface SendOptions {
 /** `send`: creates a session, says how to get into it, sends, and stays until it has been received. */
 export async function send (paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
   if (options.resume !== undefined) return await resumeSend(options.resume, paths, options, context)
+  const readsText = options.text === true && !context.report.terminal.interactive
+  if (options.passphraseFile === '-' && (readsText || paths.includes('-'))) throw new CliError('Standard input cannot be both the passphrase and what is sent.', EXIT.usage)
   const inputs = await checkInputs({ paths, text: await textOf(options, context), name: options.name })
   if (inputs.paths.length === 0 && inputs.text === undefined) throw new CliError('Name what is to be sent: files, folders, - for standard input, or --text.', EXIT.usage)
-  if (options.passphraseFile === '-' && inputs.paths.includes('-')) throw new CliError('Standard input cannot be both the passphrase and what is sent.', EXIT.usage)
   const { passphrase, generated } = await passphraseFor(options, context)
   const derive = derivingOnce()
   const connection = await connect({ server: serverOf(options.server), ca: options.ca }, context.report)
@@ -65,7 +66,7 @@ export async function send (paths: readonly string[], options: SendOptions, cont
     await close()
     throw error
   })
-  return await runSession({ connection, member, passphrase, derive, folder, state, sources, ...switches(options) }, context)
+  return await runSession({ connection, member, passphrase, derive, folder, state, sources, resumed: false, ...switches(options) }, context)
 }
 
 async function prepare (member: Member, secret: Pick<Owner, 'passphrase' | 'derive'>, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
@@ -74,18 +75,20 @@ async function prepare (member: Member, secret: Pick<Owner, 'passphrase' | 'deri
 }
 
 /** Goes on where an earlier run was interrupted. */
-async function resumeSend (text: string, paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
-  const code = parseCodeOrLink(text)
+async function resumeSend (given: string, paths: readonly string[], options: SendOptions, context: Context): Promise<ExitCode> {
+  const code = parseCodeOrLink(given)
   const passphrase = code.passphrase ?? await givenPassphrase(options.passphraseFile) ?? await askPassphrase(context)
   const derive = derivingOnce()
   const { folder, state } = await StateFolder.resume<SavedSession>({ sessionId: code.sessionId, role: 'creator', passphrase, derive })
   const member = restoreMember(state.member)
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
-  const inputs = paths.length === 0 ? state.inputs : await checkInputs({ paths })
+  // What was typed or piped in is not asked for again.
+  const text = typeof options.text === 'string' ? options.text : state.inputs.text
+  const inputs = await checkInputs({ paths: paths.length === 0 ? state.inputs.paths : paths, text, name: options.name ?? state.inputs.name })
   try {
     const sources = await sourcesOf(inputs, member, context.report, context.signal)
     context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)
-    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, inputs }, sources, ...switches(options) }, context)
+    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, inputs }, sources, resumed: true, ...switches(options) }, context)
   } catch (error) {
     await folder.keep()
     throw error
@@ -98,7 +101,7 @@ const serverOf = (given: string | undefined): string => given ?? serverFromEnvir
 
 async function textOf ({ text }: SendOptions, { report, signal }: Context): Promise<string | undefined> {
   if (text !== true) return text
-  return report.terminal.interactive ? await ask(report.terminal, 'Text:', { signal }) : await lineOfInput()
+  return report.terminal.interactive ? await ask(report.terminal, 'Text:', { signal }) : await textOfInput()
 }
 
 async function passphraseFor ({ passphraseFile, choose, words }: SendOptions, context: Context): Promise<{ readonly passphrase: string, readonly generated: boolean }> {

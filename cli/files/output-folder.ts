@@ -4,7 +4,7 @@
  */
 
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, realpath, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdir, open, realpath, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { safePath } from '../../client/safe-path.js'
 import { CliError } from '../cli-error.js'
@@ -35,6 +35,19 @@ export class OutputFolder {
 
   private constructor (path: string) {
     this.path = path
+  }
+
+  /**
+   * Looks whether there could be a folder at this path, and makes none.
+   * @throws {@link CliError} if something else is there
+   */
+  static async check (path: string): Promise<void> {
+    try {
+      if (!(await stat(path)).isDirectory()) throw new CliError(`The folder ${path} cannot be used: something else is there.`, EXIT.usage)
+    } catch (cause) {
+      if (cause instanceof CliError) throw cause
+      if (!hasCode(cause, 'ENOENT')) throw new CliError(`The folder ${path} cannot be used: ${sentenceFor(cause)}.`, EXIT.usage, { cause })
+    }
   }
 
   /** The folder at this path; it is made if it is not there. A path that someone named himself may lead over symbolic links. */

@@ -3,6 +3,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   EACCES: 'you may not do that there',
   EPERM: 'you may not do that there',
   ENOENT: 'there is no such file or folder',
+  EEXIST: 'something else is there',
   ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',
   ENOSPC: 'the disk is full',

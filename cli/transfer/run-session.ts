@@ -28,6 +28,8 @@ export interface SessionRun extends AcceptanceOptions {
   readonly derive: DeriveW
   readonly folder: StateFolder<SavedSession>
   readonly state: SavedSession
+  /** Whether an earlier run was interrupted. */
+  readonly resumed: boolean
   readonly sources: readonly Source[]
   /** Whether whoever joins is shown with the verifier. */
   readonly verify: boolean
@@ -46,8 +48,12 @@ export async function runSession (run: SessionRun, context: Context): Promise<Ex
   const sendJournal = await SendJournalFolder.open(run.folder.path, run.folder.sealing)
   const receiveJournal = await ReceiveJournal.open(run.folder.path, run.folder.sealing)
   const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal }).catch(async (error: unknown) => {
-    await farewell(run)
-    await run.folder.remove()
+    // What an earlier run has left is worth more than this one.
+    if (run.resumed) await run.folder.keep()
+    else {
+      await farewell(run)
+      await run.folder.remove()
+    }
     throw error
   })
   let outcome: { readonly exitCode: ExitCode } | { readonly error: unknown }
