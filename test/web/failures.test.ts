@@ -4,11 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { randomContent, sha256 } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { enterCode, press, reads, send, shownCode, startPeople, valueOf, violations } from './page.js'
+import { enterCode, press, reads, send, shownCode, startPeople, textOf, valueOf, violations } from './page.js'
 
 t.test('failures, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -77,6 +78,41 @@ t.test('failures, in Chromium', async (t) => {
     await picker?.uploadFile(join(folder, name))
     await reads(alice, `${name} is larger than this server accepts`)
     t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
+  })
+
+  await t.test('who sends is told that not everything was sent, and by which row', async (t) => {
+    const [alice, bob] = await Promise.all([open(origin), open(origin)])
+    const gone = join(folder, 'gone.bin')
+    await writeFile(gone, content)
+    await alice.page.evaluate(() => {
+      const slice = Reflect.get<Blob, 'slice'>(Blob.prototype, 'slice')
+      Blob.prototype.slice = function (this: Blob, ...range) {
+        if (this instanceof File && this.name === 'gone.bin') throw new DOMException('', 'NotFoundError')
+        return slice.apply(this, range)
+      }
+    })
+    const code = await send(alice, path, gone)
+    await reads(alice, 'Failed')
+    t.equal(await alice.page.$eval('.rows .name', ({ textContent }) => textContent), 'gone.bin', 'it stands first')
+    await enterCode(bob, code)
+    await press(bob, 'Save')
+    await reads(alice, 'Not everything was sent')
+    await reads(alice, '1 of 2 files could not be')
+    t.notMatch(await textOf(alice.page), 'The other side has everything')
+  })
+
+  await t.test('the folder of a tab that has gone stays for a day: the browser may still copy from it', async () => {
+    const { page } = await open(origin)
+    await page.evaluate(async () => {
+      const root = await navigator.storage.getDirectory()
+      for (const [age, name] of [[0, 'new'], [2, 'old']] as const) await root.getDirectoryHandle(`tab-${Date.now() - age * 86_400_000}-${name}`, { create: true })
+    })
+    await page.reload()
+    await eventually(async () => await page.evaluate(async () => {
+      const names: string[] = []
+      for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name.split('-').at(-1) ?? '')
+      return names.includes('new') && !names.includes('old')
+    }))
   })
 
   await t.test('a connection that breaks while it sends is made anew', async (t) => {

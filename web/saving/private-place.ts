@@ -1,6 +1,6 @@
 /**
  * The origin's private file system. A file is written there, and downloaded from there when it is whole: the browser copies it
- * to where its user keeps downloads. Everything of a tab lies in a folder of its own, which goes with the tab.
+ * to where its user keeps downloads, and says to nobody when it has. So the folder of a tab stays when the tab has gone, for a day.
  */
 
 import { ProblemError } from '../transfer/problem.js'
@@ -8,6 +8,9 @@ import { failing, writeTo } from './handle-file.js'
 import type { Place } from './place.js'
 
 const PREFIX = 'tab-'
+/** Milliseconds for which the folder of a tab that has gone stays: the browser may still copy from it, or ask where to. */
+const KEPT = 86_400_000
+const FOLDER = /^tab-(\d+)-/
 /** Bytes of the room there is that are left alone. */
 const MARGIN = 2 ** 24
 
@@ -38,7 +41,7 @@ export async function privatePlace (): Promise<Place | undefined> {
 async function ownFolder (): Promise<FileSystemDirectoryHandle> {
   if (!('createWritable' in FileSystemFileHandle.prototype)) throw new TypeError('Files here can only be written by a worker.')
   const root = await navigator.storage.getDirectory()
-  const name = `${PREFIX}${crypto.randomUUID()}`
+  const name = `${PREFIX}${Date.now()}-${crypto.randomUUID()}`
   await hold(name)
   return await root.getDirectoryHandle(name, { create: true })
 }
@@ -58,12 +61,13 @@ async function checkRoom (size: number | null): Promise<void> {
   if (size !== null && quota !== undefined && usage !== undefined && size + MARGIN > quota - usage) throw new ProblemError({ code: 'NO_ROOM' })
 }
 
-/** Removes what tabs that are gone have left. */
-export async function sweepPrivatePlace (): Promise<void> {
+/** Removes what tabs that have gone for good have left. */
+export async function sweepPrivatePlace (now = Date.now()): Promise<void> {
   try {
     const root = await navigator.storage.getDirectory()
     for await (const name of root.keys()) {
-      if (!name.startsWith(PREFIX)) continue
+      const [, madeAt] = FOLDER.exec(name) ?? []
+      if (madeAt === undefined || now - Number(madeAt) < KEPT) continue
       await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
         if (lock !== null) await root.removeEntry(name, { recursive: true })
       })

@@ -68,6 +68,8 @@ export const ar: Strings = {
     done: (receivers) => receivers === 1 ? 'لدى الطرف الآخر كل شيء. حذف الخادم نسخته.' : `استلم الجميع كل شيء: ${people(receivers)}. حذف الخادم نسخته.`,
     partlyHeading: 'لم يؤخذ كل شيء',
     partly: 'غادر الطرف الآخر دون أخذ كل شيء. حذف الخادم نسخته.',
+    notSentHeading: 'لم يُرسل كل شيء',
+    notSent: (failed, all) => `تعذرت قراءة أو إرسال ${failed} من ${all} ملفات. ما أُرسل كان معروضًا، وحذف الخادم نسخته.`,
     stoppedHeading: 'توقفت المشاركة',
     stopped: 'انتهت الجلسة، وحذف الخادم ما رُفع.',
     again: 'البدء من جديد',

@@ -68,6 +68,8 @@ export const de: Strings = {
     done: (receivers) => receivers === 1 ? 'Die andere Seite hat alles. Der Server hat seine Kopie gelöscht.' : `Alle ${people(receivers)} haben alles. Der Server hat seine Kopie gelöscht.`,
     partlyHeading: 'Nicht alles wurde genommen',
     partly: 'Die andere Seite ist gegangen, ohne alles zu nehmen. Der Server hat seine Kopie gelöscht.',
+    notSentHeading: 'Nicht alles wurde gesendet',
+    notSent: (failed, all) => `${failed} von ${all} Dateien konnten nicht gelesen oder gesendet werden. Was gesendet wurde, stand bereit; der Server hat seine Kopie gelöscht.`,
     stoppedHeading: 'Beendet',
     stopped: 'Die Sitzung ist zu Ende, und der Server hat gelöscht, was hochgeladen war.',
     again: 'Von vorn beginnen',

@@ -67,6 +67,8 @@ export const en = {
     done: (receivers: number) => receivers === 1 ? 'The other side has everything. The server has deleted its copy.' : `All ${people(receivers)} have everything. The server has deleted its copy.`,
     partlyHeading: 'Not everything was taken',
     partly: 'The other side has left without taking everything. The server has deleted its copy.',
+    notSentHeading: 'Not everything was sent',
+    notSent: (failed: number, all: number) => `${failed} of ${all} files could not be read or sent. What was sent has been offered; the server has deleted its copy.`,
     stoppedHeading: 'Stopped',
     stopped: 'The session has ended, and the server has deleted what was uploaded.',
     again: 'Start again',

@@ -28,7 +28,7 @@ import { problemOf, ProblemError, type Problem } from './problem.js'
 export type SendPhase =
   | { readonly name: 'creating' }
   | { readonly name: 'sharing', readonly code: string, readonly link: string }
-  | { readonly name: 'done', readonly receivers: number, readonly complete: boolean }
+  | { readonly name: 'done', readonly receivers: number, readonly complete: boolean, readonly failed: number }
   | { readonly name: 'stopped' }
   | { readonly name: 'failed', readonly problem: Problem }
 
@@ -77,6 +77,8 @@ export class Sending {
   readonly verifiers = signal<readonly string[]>([])
   /** Whether the server has all of it. */
   readonly uploaded = signal(false)
+  /** The rows that could not be sent. */
+  readonly failed = signal<readonly SendRow[]>([])
   /** Attempts to join that were refused, and why the last one was. */
   readonly refused = signal<{ readonly times: number, readonly reason: SendRefusal } | undefined>(undefined)
   /** Whether nobody else is let in. */
@@ -108,8 +110,8 @@ export class Sending {
     try {
       const passphrase = generatePassphrase()
       const member = await this.#create(passphrase)
-      const { receivers } = await this.#share(member, passphrase)
-      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers }
+      const { receivers, failed } = await this.#share(member, passphrase)
+      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && failed === 0, failed }
     } catch (error) {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }
     } finally {
@@ -145,6 +147,8 @@ export class Sending {
     const delivery = this.#delivery(member, signal)
     const handing = delivery.send().then(() => {
       this.gauge.flush()
+      const [first] = this.failed.value
+      if (this.failed.value.length === this.rows.length && first?.problem.value !== undefined) throw new ProblemError(first.problem.value)
       this.uploaded.value = true
       return delivery.settled
     })
@@ -183,6 +187,7 @@ export class Sending {
         if (row === undefined) return
         row.problem.value = problemOf(error)
         row.state.value = 'failed'
+        this.failed.value = [...this.failed.value, row]
       }
     })
   }

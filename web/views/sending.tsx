@@ -25,7 +25,9 @@ export function SendingView ({ sending, onAgain }: SendingProps) {
     case 'sharing': return <Sharing sending={sending} code={phase.code} link={phase.link} />
     case 'done': return phase.complete
       ? <Ending good heading={words.doneHeading} text={words.done(phase.receivers)} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
-      : <Ending heading={words.partlyHeading} text={words.partly} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
+      : phase.failed > 0
+        ? <Ending heading={words.notSentHeading} text={words.notSent(phase.failed, sending.rows.length)} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
+        : <Ending heading={words.partlyHeading} text={words.partly} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
     case 'stopped': return <Ending heading={words.stoppedHeading} text={words.stopped} again={words.again} onAgain={onAgain} />
     case 'failed': return <Ending heading={problems.heading} text={sentenceFor(phase.problem)} again={problems.again} onAgain={onAgain} />
   }
@@ -40,7 +42,7 @@ function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly
       <CodeCard code={code} link={link} how={isManaged ? words.howManaged : words.how} />
       <section class='card'>
         <SharingState sending={sending} />
-        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? uploaded : words.uploading} />
+        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? sending.failed.value.length > 0 ? words.notSentHeading : uploaded : words.uploading} />
         <SentRows sending={sending} />
         <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
       </section>
@@ -64,7 +66,11 @@ function SharingState ({ sending }: { readonly sending: Sending }) {
   )
 }
 
-const SentRows = ({ sending }: { readonly sending: Sending }) => <Rows rows={sending.rows}>{(row) => <SentRow key={row.source.name} row={row} />}</Rows>
+/** What could not be sent stands first: of many rows not all are drawn. */
+function SentRows ({ sending: { rows, failed: { value: failed } } }: { readonly sending: Sending }) {
+  const others = failed.length === 0 ? rows : rows.filter((row) => !failed.includes(row))
+  return <Rows rows={[...failed, ...others]}>{(row) => <SentRow key={row.source.name} row={row} />}</Rows>
+}
 
 function SentRow ({ row }: { readonly row: SendRow }) {
   const { states } = strings.value.sending
