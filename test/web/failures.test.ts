@@ -101,18 +101,30 @@ t.test('failures, in Chromium', async (t) => {
     t.notMatch(await textOf(alice.page), 'The other side has everything')
   })
 
-  await t.test('the folder of a tab that has gone stays for a day: the browser may still copy from it', async () => {
+  await t.test('the folder of a tab that has gone stays for a day: the browser may still copy from it', async (t) => {
     const { page } = await open(origin)
     await page.evaluate(async () => {
       const root = await navigator.storage.getDirectory()
-      for (const [age, name] of [[0, 'new'], [2, 'old']] as const) await root.getDirectoryHandle(`tab-${Date.now() - age * 86_400_000}-${name}`, { create: true })
+      for (const name of ['received', 'empty']) await root.getDirectoryHandle(`tab-${name}`, { create: true })
+      const stream = await (await (await root.getDirectoryHandle('tab-received')).getFileHandle('a', { create: true })).createWritable()
+      await stream.write('content')
+      await stream.close()
+    })
+    const left = async (): Promise<string[]> => await page.evaluate(async () => {
+      const names: string[] = []
+      for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name)
+      return names.filter((name) => name === 'tab-received' || name === 'tab-empty')
     })
     await page.reload()
-    await eventually(async () => await page.evaluate(async () => {
-      const names: string[] = []
-      for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name.split('-').at(-1) ?? '')
-      return names.includes('new') && !names.includes('old')
-    }))
+    await eventually(async () => (await left()).length === 1)
+    t.same(await left(), ['tab-received'])
+    // Two days on.
+    await page.evaluateOnNewDocument(() => {
+      const now = Date.now.bind(Date)
+      Date.now = () => now() + 2 * 86_400_000
+    })
+    await page.reload()
+    await eventually(async () => (await left()).length === 0)
   })
 
   await t.test('a connection that breaks while it sends is made anew', async (t) => {

@@ -54,6 +54,7 @@ t.test('from page to page in Chromium', async (t) => {
     t.equal(await bob.page.evaluate(() => location.href), `${origin}/`, 'the link leaves the address bar')
     await press(bob, 'Save all as one zip')
     await reads(bob, 'Everything is here')
+    await bob.page.waitForSelector('a[download="local-send.zip"]')
     await reads(alice, 'Received and verified')
     const unpacked = join(folder, 'unpacked')
     await mkdir(unpacked)

@@ -8,9 +8,8 @@ import { failing, writeTo } from './handle-file.js'
 import type { Place } from './place.js'
 
 const PREFIX = 'tab-'
-/** Milliseconds for which the folder of a tab that has gone stays: the browser may still copy from it, or ask where to. */
+/** Milliseconds for which what a tab that has gone has received stays: the browser may still copy it, or ask where to. */
 const KEPT = 86_400_000
-const FOLDER = /^tab-(\d+)-/
 /** Bytes of the room there is that are left alone. */
 const MARGIN = 2 ** 24
 
@@ -41,7 +40,7 @@ export async function privatePlace (): Promise<Place | undefined> {
 async function ownFolder (): Promise<FileSystemDirectoryHandle> {
   if (!('createWritable' in FileSystemFileHandle.prototype)) throw new TypeError('Files here can only be written by a worker.')
   const root = await navigator.storage.getDirectory()
-  const name = `${PREFIX}${Date.now()}-${crypto.randomUUID()}`
+  const name = `${PREFIX}${crypto.randomUUID()}`
   await hold(name)
   return await root.getDirectoryHandle(name, { create: true })
 }
@@ -66,13 +65,19 @@ export async function sweepPrivatePlace (now = Date.now()): Promise<void> {
   try {
     const root = await navigator.storage.getDirectory()
     for await (const name of root.keys()) {
-      const [, madeAt] = FOLDER.exec(name) ?? []
-      if (madeAt === undefined || now - Number(madeAt) < KEPT) continue
+      if (!name.startsWith(PREFIX)) continue
       await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
-        if (lock !== null) await root.removeEntry(name, { recursive: true })
+        if (lock !== null && now - await lastChange(await root.getDirectoryHandle(name)) >= KEPT) await root.removeEntry(name, { recursive: true })
       })
     }
   } catch {
     // There is no such file system, or another tab sweeps it at this moment.
   }
+}
+
+/** When the youngest file of a folder was written, in milliseconds since the epoch; 0 for an empty folder. */
+async function lastChange (folder: FileSystemDirectoryHandle): Promise<number> {
+  let last = 0
+  for await (const entry of folder.values()) if (entry.kind === 'file') last = Math.max(last, (await (entry as FileSystemFileHandle).getFile()).lastModified)
+  return last
 }

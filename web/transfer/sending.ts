@@ -110,7 +110,8 @@ export class Sending {
     try {
       const passphrase = generatePassphrase()
       const member = await this.#create(passphrase)
-      const { receivers, failed } = await this.#share(member, passphrase)
+      const { receivers } = await this.#share(member, passphrase)
+      const failed = this.failed.value.length
       this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && failed === 0, failed }
     } catch (error) {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }

@@ -18,7 +18,13 @@ interface OfferRowsProps {
 export function OfferRows ({ receiving, isOver = false }: OfferRowsProps) {
   const { rows: { value: rows }, taking: { value: taking } } = receiving
   const take = isOver || taking === undefined ? undefined : (row: OfferRow): void => { void taking.each([row]) }
-  return <Rows rows={rows}>{(row) => <Row key={row.file.fileId} row={row} take={take} isOnlyOne={rows.length === 1} />}</Rows>
+  const archive = taking?.archive.value
+  return (
+    <>
+      <Rows rows={rows}>{(row) => <Row key={row.file.fileId} row={row} take={take} isOnlyOne={rows.length === 1} />}</Rows>
+      {archive && <p class='hint'>{archive.name} <a class='small' href={archive.url} download={archive.name}>{strings.value.receiving.again}</a></p>}
+    </>
+  )
 }
 
 function Row ({ row, take, isOnlyOne }: { readonly row: OfferRow, readonly take: ((row: OfferRow) => void) | undefined, readonly isOnlyOne: boolean }) {

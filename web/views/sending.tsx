@@ -68,7 +68,8 @@ function SharingState ({ sending }: { readonly sending: Sending }) {
 
 /** What could not be sent stands first: of many rows not all are drawn. */
 function SentRows ({ sending: { rows, failed: { value: failed } } }: { readonly sending: Sending }) {
-  const others = failed.length === 0 ? rows : rows.filter((row) => !failed.includes(row))
+  const isFailed = new Set(failed)
+  const others = failed.length === 0 ? rows : rows.filter((row) => !isFailed.has(row))
   return <Rows rows={[...failed, ...others]}>{(row) => <SentRow key={row.source.name} row={row} />}</Rows>
 }
 
