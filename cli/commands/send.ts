@@ -84,7 +84,8 @@ async function resumeSend (given: string, paths: readonly string[], options: Sen
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
   // What was typed or piped in is not asked for again.
   const text = typeof options.text === 'string' ? options.text : state.inputs.text
-  const inputs = await checkInputs({ paths: paths.length === 0 ? state.inputs.paths : paths, text, name: options.name ?? state.inputs.name })
+  const others = { text, name: options.name ?? state.inputs.name }
+  const inputs = paths.length === 0 ? { ...state.inputs, ...others } : await checkInputs({ paths, ...others })
   try {
     const sources = await sourcesOf(inputs, member, context.report, context.signal)
     context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)

@@ -197,6 +197,8 @@ t.test('other origins only where the operator wants them, and never by cookie', 
   t.equal(answer.headers.get('access-control-allow-origin'), page)
   t.equal(answer.headers.get('access-control-allow-credentials'), null)
   t.equal((await call(`${open.origin}/health`, { headers: { origin: 'https://other.example' } })).headers.get('access-control-allow-origin'), null)
+  const asked = await call(`${open.origin}/api/session/00000000/events`, { method: 'OPTIONS', headers: { origin: page, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization,last-event-id' } })
+  t.match(asked.headers.get('access-control-allow-headers'), /authorization.*last-event-id/, 'events can be gone on with')
 })
 
 t.test('a password that is easy to guess gets advice and is taken', async (t) => {

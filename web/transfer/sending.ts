@@ -28,7 +28,7 @@ import { problemOf, ProblemError, type Problem } from './problem.js'
 export type SendPhase =
   | { readonly name: 'creating' }
   | { readonly name: 'sharing', readonly code: string, readonly link: string }
-  | { readonly name: 'done', readonly receivers: number, readonly complete: boolean, readonly failed: number }
+  | { readonly name: 'done', readonly receivers: number, readonly complete: boolean }
   | { readonly name: 'stopped' }
   | { readonly name: 'failed', readonly problem: Problem }
 
@@ -111,8 +111,7 @@ export class Sending {
       const passphrase = generatePassphrase()
       const member = await this.#create(passphrase)
       const { receivers } = await this.#share(member, passphrase)
-      const failed = this.failed.value.length
-      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && failed === 0, failed }
+      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && this.failed.value.length === 0 }
     } catch (error) {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }
     } finally {

@@ -23,26 +23,32 @@ export function SendingView ({ sending, onAgain }: SendingProps) {
   switch (phase.name) {
     case 'creating': return <section class='card'><Heading>{words.creating}</Heading></section>
     case 'sharing': return <Sharing sending={sending} code={phase.code} link={phase.link} />
-    case 'done': return phase.complete
-      ? <Ending good heading={words.doneHeading} text={words.done(phase.receivers)} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
-      : phase.failed > 0
-        ? <Ending heading={words.notSentHeading} text={words.notSent(phase.failed, sending.rows.length)} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
-        : <Ending heading={words.partlyHeading} text={words.partly} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
+    case 'done': return <Done sending={sending} receivers={phase.receivers} complete={phase.complete} onAgain={onAgain} />
     case 'stopped': return <Ending heading={words.stoppedHeading} text={words.stopped} again={words.again} onAgain={onAgain} />
     case 'failed': return <Ending heading={problems.heading} text={sentenceFor(phase.problem)} again={problems.again} onAgain={onAgain} />
   }
 }
 
+/** Who has what, in the end. */
+function Done ({ sending, receivers, complete, onAgain }: SendingProps & { readonly receivers: number, readonly complete: boolean }) {
+  const { sending: words } = strings.value
+  const failed = sending.failed.value.length
+  const [heading, text] = complete
+    ? [words.doneHeading, words.done(receivers)]
+    : failed > 0 ? [words.notSentHeading, words.notSent(failed, sending.rows.length)] : [words.partlyHeading, words.partly]
+  return <Ending good={complete} heading={heading} text={text} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
+}
+
 function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly code: string, readonly link: string }) {
   const { sending: words } = strings.value
   const isManaged = sending.kind === 'managed'
-  const uploaded = isManaged ? words.uploadedManaged : words.uploaded
+  const uploaded = sending.failed.value.length > 0 ? words.notSentHeading : isManaged ? words.uploadedManaged : words.uploaded
   return (
     <>
       <CodeCard code={code} link={link} how={isManaged ? words.howManaged : words.how} />
       <section class='card'>
         <SharingState sending={sending} />
-        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? sending.failed.value.length > 0 ? words.notSentHeading : uploaded : words.uploading} />
+        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? uploaded : words.uploading} />
         <SentRows sending={sending} />
         <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
       </section>
