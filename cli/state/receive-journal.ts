@@ -10,11 +10,14 @@ export interface Planned {
   readonly fileId: FileId
   /** Of the partial file. */
   readonly path: string
+  /** Whether it is to take the place of what is there. */
+  readonly replace: boolean
 }
 
 /** How far a file has come. */
 export interface ReceiveEntry {
   readonly path: string
+  readonly replace: boolean
   /** The container's header, 92 bytes: what goes on must be the same. */
   readonly header: Bytes | undefined
   /** Bytes that are certainly on the disk. */
@@ -141,8 +144,8 @@ class State {
   }
 
   #plan (files: readonly Planned[]): void {
-    for (const { fileId, path } of files) {
-      this.entries.set(fileId, { path, header: undefined, synced: 0, whole: false })
+    for (const { fileId, path, replace } of files) {
+      this.entries.set(fileId, { path, replace, header: undefined, synced: 0, whole: false })
       this.partials.add(path)
     }
   }

@@ -109,7 +109,7 @@ export class FileReceiver {
     const { folder, journal } = this.#options
     const planned = []
     for (const small of batch) planned.push({ ...small, plan: await folder.plan(small.file.name) })
-    await journal.planned(planned.map(({ file: { fileId }, plan: { path } }) => ({ fileId, path })))
+    await journal.planned(planned.map(({ file: { fileId }, plan: { path }, replace }) => ({ fileId, path, replace })))
     const written = await inParallel(planned, async (small) => {
       const partial = await folder.create(small.plan)
       this.#open.add(partial)
@@ -127,7 +127,7 @@ export class FileReceiver {
 
   async #receiveLarge ({ file, replace }: Accepted): Promise<Received> {
     const { connection, member, journal, signal, onBytes } = this.#options
-    const { partial, from, header } = await this.#partialFor(file)
+    const { partial, from, header } = await this.#partialFor({ file, replace })
     this.#open.add(partial)
     const digest = member.kind === 'managed' ? newDigest() : undefined
     let synced = from
@@ -163,7 +163,7 @@ export class FileReceiver {
   }
 
   /** The partial file of an earlier run, or a new one. */
-  async #partialFor (file: OfferedFile): Promise<{ readonly partial: PartialFile, readonly from: number, readonly header: Bytes | undefined }> {
+  async #partialFor ({ file, replace }: Accepted): Promise<{ readonly partial: PartialFile, readonly from: number, readonly header: Bytes | undefined }> {
     const { folder, journal, member } = this.#options
     const known = journal.find(file.fileId)
     const earlier = known === undefined ? undefined : await folder.reopenPartial(file.name, known.path)
@@ -174,7 +174,7 @@ export class FileReceiver {
     }
     await earlier?.discard()
     const plan = await folder.plan(file.name)
-    await journal.planned([{ fileId: file.fileId, path: plan.path }])
+    await journal.planned([{ fileId: file.fileId, path: plan.path, replace }])
     return { partial: await folder.create(plan), from: 0, header: undefined }
   }
 }

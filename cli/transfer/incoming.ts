@@ -175,9 +175,13 @@ export class Incoming {
     const marks = files.filter(isCompletionMark).map(({ fileId }) => fileId)
     this.#unconfirmed.push(...files.flatMap(({ fileId }) => journal.isShown(fileId) ? [fileId] : []))
     const wanted = files.filter((file) => !isCompletionMark(file) && !journal.isShown(file.fileId) && !journal.isSkipped(file.fileId))
-    const [known, fresh] = divide(wanted, ({ fileId }) => journal.find(fileId) !== undefined)
+    const known = wanted.flatMap((file) => {
+      const entry = journal.find(file.fileId)
+      return entry === undefined ? [] : [{ file, replace: force || entry.replace }]
+    })
+    const fresh = wanted.filter(({ fileId }) => journal.find(fileId) === undefined)
     const more = marks.length === 0 && !this.isComplete && this.#options.member.kind === 'end-to-end'
-    const accepted = [...known.map((file) => ({ file, replace: force })), ...await this.#accept(fresh, more, signal)]
+    const accepted = [...known, ...await this.#accept(fresh, more, signal)]
     if (this.#declined) return
     await this.#receive(accepted)
     this.#marks.push(...marks)
@@ -255,7 +259,3 @@ export class Incoming {
 }
 
 const isMark = (offer: Offer): boolean => 'name' in offer && isCompletionMark(offer)
-
-function divide<T> (all: readonly T[], holds: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
-  return [all.filter(holds), all.filter((one) => !holds(one))]
-}

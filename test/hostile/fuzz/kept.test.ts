@@ -79,7 +79,7 @@ t.test('a journal of what is received knows no more than was written', async (t)
   const folder = await temporaryFolder(t)
   const [fileId, other] = [newFileId(), newFileId()]
   const journal = await ReceiveJournal.open(folder, sealing)
-  await journal.planned([{ fileId, path: '/a' }, { fileId: other, path: '/b' }])
+  await journal.planned([{ fileId, path: '/a', replace: false }, { fileId: other, path: '/b', replace: true }])
   await journal.header(fileId, randomBytes(92))
   await journal.synced(fileId, 1000)
   await journal.whole([other])
