@@ -10,7 +10,7 @@ import type { SessionKind } from '../lib/crypto/spake2.js'
 import type { SessionId } from '../lib/ids.js'
 import { Api } from './api.js'
 import type { Limits, Role } from './answers.js'
-import { ClientError, toClientError } from './errors.js'
+import { ClientError, isClientError, toClientError } from './errors.js'
 import type { Connection, Options } from './http.js'
 
 export type { Limits, Role } from './answers.js'
@@ -61,13 +61,19 @@ export interface CreatedSession {
 export async function createSession (connection: Connection, { kind = 'end-to-end', password, signal, ...limits }: CreateOptions): Promise<CreatedSession> {
   checkPassword(password)
   const request = { kind, ...(kind === 'managed' && { password }), ...limits }
-  const { verificationCode, passwordAdvice, ...created } = await new Api(connection).create(request, { signal })
+  const { verificationCode, passwordAdvice, ...created } = await new Api(connection).create(request, { signal }).catch((error: unknown) => {
+    throw isClientError(error, 'INVALID_REQUEST') ? refusedWish(error, limits) : error
+  })
   if (created.kind !== kind) throw new ClientError('UNEXPECTED_KIND')
   // hostJoins relies on it: a server that guesses would like to make up some more joiners.
   if (created.limits.maxJoiners > (limits.maxJoiners ?? 1)) throw new ClientError('BAD_ANSWER', { detail: 'The session admits more joiners than were asked for.' })
   const contentKey = kind === 'end-to-end' ? newContentKey() : undefined
   return { member: { server: connection.server, role: 'creator', contentKey, ...created }, verificationCode, passwordAdvice }
 }
+
+/** Nothing else that was asked for has a bound that a server sets. */
+const refusedWish = (cause: ClientError, { maxJoiners = 1 }: Pick<CreateOptions, 'maxJoiners'>): ClientError =>
+  maxJoiners === 1 ? cause : new ClientError('INVALID_REQUEST', { detail: `The server may not admit ${maxJoiners} receivers to a session: ask for fewer.`, status: cause.status, cause })
 
 function checkPassword (password: string): void {
   try {

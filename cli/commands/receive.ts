@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { parseCodeOrLink, type CodeOrLink } from '../../client/code.js'
 import { joinSession, type JoinState } from '../../client/join.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
+import { CliError } from '../cli-error.js'
 import { connect, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
@@ -38,7 +39,7 @@ const STATES: Record<JoinState, string> = {
 
 /** `receive`: joins a session, takes what is offered if it is wanted, and sends in return what was named. */
 export async function receive (given: string | undefined, options: ReceiveOptions, context: Context): Promise<ExitCode> {
-  const text = given ?? await codeFor(context)
+  const text = given ?? await codeFor(options, context)
   const code = parseCodeOrLink(text)
   const passphrase = code.passphrase ?? await givenPassphrase(options.passphraseFile) ?? await askPassphrase(context)
   return options.resume === true ? await resumeReceive(code, passphrase, options, context) : await join(code, passphrase, options, context)
@@ -67,7 +68,7 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
     report.tell({ event: 'declined' }, 'Declined: if the verifiers differ, somebody sits in between. Nothing was received.')
     return EXIT.declined
   }
-  const sources = await sourcesOf(inputs, member, report, signal).catch(async (error: unknown) => {
+  const sources = await sourcesOf(inputs, { member, report, signal }).catch(async (error: unknown) => {
     await leave(connection, member)
     throw error
   })
@@ -83,10 +84,11 @@ async function resumeReceive (code: CodeOrLink, passphrase: string, options: Rec
   try {
     const member = restoreMember(state.member)
     const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
-    const sources = await sourcesOf(state.inputs, member, context.report, context.signal)
-    const output = options.output === undefined ? state.output : resolve(options.output)
-    context.report.tell({ event: 'resumed', session_id: member.sessionId }, `Going on, into ${output}`)
-    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, output }, sources, resumed: true, ...switches(options) }, context)
+    const sources = await sourcesOf(state.inputs, { ...context, member, inputIsLost: true })
+    const next = options.output === undefined ? state : { ...state, output: resolve(options.output) }
+    await folder.write(next)
+    context.report.tell({ event: 'resumed', session_id: member.sessionId }, `Going on, into ${next.output}`)
+    return await runSession({ connection, member, passphrase, derive, folder, state: next, sources, resumed: true, ...switches(options) }, context)
   } catch (error) {
     await folder.keep()
     throw error
@@ -100,9 +102,10 @@ const serverOf = ({ server }: CodeOrLink, options: ReceiveOptions): string =>
   options.server ?? server ?? serverFromEnvironment()
 
 /** The code from the environment, or whoever types it, or standard input. */
-async function codeFor ({ report, signal }: Context): Promise<string> {
+async function codeFor ({ passphraseFile }: ReceiveOptions, { report, signal }: Context): Promise<string> {
   const variable = process.env['LOCAL_SEND_CODE'] ?? ''
   if (variable !== '') return variable
+  if (passphraseFile === '-') throw new CliError('Standard input cannot be both the code and the passphrase: give the code as an argument or by LOCAL_SEND_CODE.', EXIT.usage)
   return report.terminal.interactive ? await ask(report.terminal, 'Code:', { signal }) : await lineOfInput()
 }
 
