@@ -11,7 +11,7 @@ import type { SendRecord } from './journal.js'
 import { PlainContent, SealedContent, type Content } from './pieces.js'
 import { persistently } from './retry.js'
 import { descriptionOf, limitFields, writerOf, type KeyedSource, type Sender, type SentFile } from './sender.js'
-import type { Source } from './source.js'
+import { streamInterrupted, type Source } from './source.js'
 
 /** Chunks of 512 KiB: a gigabyte takes 7 % less processor time than in those of 256 KiB (docs/performance.md; protocol, section 5). */
 const SENT_CHUNK_LOG2 = 0x13
@@ -58,7 +58,7 @@ export async function streamSentEarlier (sender: Sender, { source, key }: KeyedS
   const { record: { fileId }, done } = entry
   if (done) return { source, fileId, size: 0, resumed: true }
   await forgetUpload(sender, fileId)
-  throw new ClientError('SOURCE_FAILED', { detail: 'It was interrupted, and standard input cannot be read again: send it in a session of its own.' })
+  throw streamInterrupted()
 }
 
 /** Whether a source is what it was when its record was made, as far as can be told without reading it. */

@@ -20,6 +20,8 @@ export interface DeliveryOptions {
   readonly journal?: SendJournal | undefined
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
+  /** How many had joined before this run: some of them may have left since, and no event tells of it. */
+  readonly joinedBefore?: number | undefined
   /** How often each file may be downloaded. */
   readonly maxDownloads?: number | undefined
   readonly signal: AbortSignal
@@ -60,7 +62,7 @@ export class Delivery {
     return this.#receipts.received
   }
 
-  /** When enough others have everything, or have left. */
+  /** When enough others have everything, or have left; at once if nothing could be sent. */
   get settled (): Promise<void> {
     return this.#receipts.settled
   }
@@ -81,10 +83,13 @@ export class Delivery {
 
   /** Reads from the list what events may have told while nobody listened. */
   async catchUp (): Promise<void> {
-    const { connection, member, signal } = this.#options
+    const { connection, member, signal, joinedBefore = 0 } = this.#options
+    const api = apiOf(connection, member)
+    // Before the list: so what those who are gone have confirmed is in it.
+    const present = joinedBefore === 0 ? [] : (await api.status({ signal })).participants.filter(({ role }) => role === 'joiner')
     const listed = []
-    for await (const file of allFiles(apiOf(connection, member), signal)) listed.push(file)
-    this.#receipts.count(listed)
+    for await (const file of allFiles(api, signal)) listed.push(file)
+    this.#receipts.count(listed, Math.max(0, joinedBefore - present.length))
   }
 
   async * #sendAll (sources: readonly Source[]): AsyncGenerator<SentFile, void, undefined> {

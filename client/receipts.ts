@@ -13,6 +13,7 @@ const GATHERING = 20
 
 /** Who of the others has what was sent. It is the server that says so: what it invents looks like a receipt. */
 export class Receipts {
+  /** When enough of the others have everything, or have left; at once if there is nothing to have. */
   readonly settled: Promise<void>
   readonly #settle: () => void
   readonly #wanted: number
@@ -20,6 +21,8 @@ export class Receipts {
   /** Also of files that this process has not yet heard to be sent. */
   readonly #receipts = new Map<FileId, Receipt>()
   readonly #left = new Set<string>()
+  /** How many have left while nobody listened. */
+  #leftUnseen = 0
   #complete = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -49,15 +52,19 @@ export class Receipts {
     this.#timer ??= setTimeout(() => { this.#check() }, GATHERING)
   }
 
-  /** What the list says, for when events may have been missed. */
-  count (listed: Iterable<Pick<ListedFile, 'fileId' | 'received'>>): void {
+  /**
+   * What the server's lists say, for when events may have been missed.
+   * @param gone - how many had joined and are not there any more
+   */
+  count (listed: Iterable<Pick<ListedFile, 'fileId' | 'received'>>, gone: number): void {
     for (const { fileId, received } of listed) this.#receiptOf(fileId).counted = received
+    this.#leftUnseen = Math.max(0, gone - this.#left.size)
     this.#check()
   }
 
   /** How many have all of it. */
   get receivers (): number {
-    return this.#files.size === 0 ? 0 : Array.from(this.#files, (id) => this.#number(id)).reduce((least, number) => Math.min(least, number))
+    return this.#least((id) => this.#number(id))
   }
 
   /** How many files somebody has. */
@@ -69,8 +76,18 @@ export class Receipts {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (!this.#complete) return
+    if (this.#files.size === 0) {
+      this.#settle()
+      return
+    }
     const leftWithout = Array.from(this.#left).filter((who) => Array.from(this.#files).some((id) => !this.#receiptOf(id).by.has(who)))
-    if (this.receivers + leftWithout.length >= this.#wanted) this.#settle()
+    // Whoever left unseen may be one of those that the list counts.
+    const leftUnseenWithout = Math.max(0, this.#leftUnseen - this.#least((id) => this.#receiptOf(id).counted))
+    if (this.receivers + leftWithout.length + leftUnseenWithout >= this.#wanted) this.#settle()
+  }
+
+  #least (numberOf: (id: FileId) => number): number {
+    return this.#files.size === 0 ? 0 : Array.from(this.#files, numberOf).reduce((least, number) => Math.min(least, number))
   }
 
   #number (id: FileId): number {

@@ -1,6 +1,7 @@
 /** What can be sent: a name, what is said of it, and its bytes from any offset on. */
 
 import { utf8, type Bytes } from '../lib/crypto/bytes.js'
+import { ClientError } from './errors.js'
 
 /** One thing to send: a file, a text, an empty folder or a stream. */
 export interface Source {
@@ -92,3 +93,7 @@ export function streamSource (stream: AsyncIterable<Uint8Array>, { name, type = 
     }
   }
 }
+
+/** Why a stream that an earlier process did not send to its end cannot be gone on with. */
+export const streamInterrupted = (): ClientError =>
+  new ClientError('SOURCE_FAILED', { detail: 'It was interrupted, and standard input cannot be read again: send it in a session of its own.' })

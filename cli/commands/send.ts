@@ -14,7 +14,7 @@ import { StateFolder, type Owner } from '../state/state-folder.js'
 import { count, formatSize } from '../terminal/format.js'
 import { ask } from '../terminal/prompts.js'
 import { runSession } from '../transfer/run-session.js'
-import { newSavedSession, type SavedSession } from '../transfer/saved-session.js'
+import { newSavedSession, type Inputs, type SavedSession } from '../transfer/saved-session.js'
 import { checkInputs, sourcesOf } from '../transfer/sources.js'
 
 export interface SendOptions {
@@ -70,7 +70,7 @@ export async function send (paths: readonly string[], options: SendOptions, cont
 }
 
 async function prepare (member: Member, secret: Pick<Owner, 'passphrase' | 'derive'>, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
-  const sources = await sourcesOf(state.inputs, member, report, signal)
+  const sources = await sourcesOf(state.inputs, { member, report, signal })
   return { sources, folder: await StateFolder.create({ ...secret, sessionId: member.sessionId, role: 'creator' }, state) }
 }
 
@@ -82,18 +82,23 @@ async function resumeSend (given: string, paths: readonly string[], options: Sen
   const { folder, state } = await StateFolder.resume<SavedSession>({ sessionId: code.sessionId, role: 'creator', passphrase, derive })
   const member = restoreMember(state.member)
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
-  // What was typed or piped in is not asked for again.
-  const text = typeof options.text === 'string' ? options.text : state.inputs.text
-  const others = { text, name: options.name ?? state.inputs.name }
-  const inputs = paths.length === 0 ? { ...state.inputs, ...others } : await checkInputs({ paths, ...others })
   try {
-    const sources = await sourcesOf(inputs, member, context.report, context.signal)
+    const next = { ...state, inputs: await inputsOf(state.inputs, paths, options) }
+    await folder.write(next)
+    const sources = await sourcesOf(next.inputs, { ...context, member, inputIsLost: paths.length === 0 })
     context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)
-    return await runSession({ connection, member, passphrase, derive, folder, state: { ...state, inputs }, sources, resumed: true, ...switches(options) }, context)
+    return await runSession({ connection, member, passphrase, derive, folder, state: next, sources, resumed: true, ...switches(options) }, context)
   } catch (error) {
     await folder.keep()
     throw error
   }
+}
+
+/** What is sent by a run that goes on: what was typed or piped in is not asked for again. */
+async function inputsOf (earlier: Inputs, paths: readonly string[], { text: given, name = earlier.name }: SendOptions): Promise<Inputs> {
+  const text = typeof given === 'string' ? given : earlier.text
+  const textGiven = text === earlier.text ? earlier.textGiven : undefined
+  return await checkInputs({ paths: paths.length === 0 ? earlier.paths : paths, text, textGiven, name })
 }
 
 const switches = ({ verify, yes, force }: SendOptions) => ({ verify: verify === true, yes: yes === true, force: force === true })

@@ -15,6 +15,8 @@ export interface OutgoingOptions {
   readonly report: Report
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
+  /** How many had joined before this run. */
+  readonly joinedBefore: number
   /** How often each file may be downloaded. */
   readonly maxDownloads?: number | undefined
   readonly signal: AbortSignal

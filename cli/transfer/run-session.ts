@@ -56,12 +56,12 @@ export async function runSession (run: SessionRun, context: Context): Promise<Ex
     }
     throw error
   })
-  let outcome: { readonly exitCode: ExitCode } | { readonly error: unknown }
+  let outcome: Outcome
   const background = [watch(run, parts, context, signal), host(run, context, signal), keepAlive(run.connection, run.member, { signal })]
   try {
     const ended = Promise.all(background).then(() => parts.closed)
     ended.catch(() => {})
-    outcome = { exitCode: await Promise.race([mainOf(run, parts, context), ended.then(() => new Promise<never>(() => {}))]) }
+    outcome = await Promise.race([mainOf(run, parts, context), ended.then(() => new Promise<never>(() => {}))])
   } catch (error) {
     outcome = { error: context.signal.aborted ? new Interrupted() : error }
   }
@@ -71,12 +71,16 @@ export async function runSession (run: SessionRun, context: Context): Promise<Ex
   await Promise.allSettled(background)
   await parts.incoming.end(keeps)
   await sendJournal.close()
-  if (!keeps) await farewell(run)
+  if (!keeps && !await farewell(run)) context.report.warn(unheardFarewell(run))
   await (keeps ? run.folder.keep() : run.folder.remove())
   if ('exitCode' in outcome) return outcome.exitCode
+  if ('verdict' in outcome) throw outcome.verdict
   if (keeps) context.report.say('What has been transferred is kept. Go on with it by the same command with --resume and the code.')
   throw isSessionGone(outcome.error) ? endedEarly(run) : outcome.error
 }
+
+/** How it ended. A verdict is a failure behind which there is nothing to go on with. */
+type Outcome = { readonly exitCode: ExitCode } | { readonly verdict: CliError } | { readonly error: unknown }
 
 interface Parts {
   readonly outgoing: Outgoing | undefined
@@ -98,19 +102,19 @@ async function partsOf (run: SessionRun, { context: { report }, signal, sendJour
   let onClosed = (): void => {}
   const closed = new Promise<void>((resolve) => { onClosed = resolve })
   const receivers = member.role === 'creator' ? state.receivers : 1
-  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, maxDownloads: state.maxDownloads })
+  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, joinedBefore: state.host.joined.length, maxDownloads: state.maxDownloads })
   const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.delivery.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
   return { outgoing, incoming, closed, onClosed }
 }
 
-const mainOf = (run: SessionRun, parts: Parts, context: Context): Promise<ExitCode> =>
-  run.member.role === 'creator' ? runCreator(run, parts, context) : runJoiner(run, parts, context)
+const mainOf = async (run: SessionRun, parts: Parts, context: Context): Promise<Outcome> =>
+  run.member.role === 'creator' ? { exitCode: await runCreator(run, parts, context) } : await runJoiner(run, parts, context)
 
 /** The creator sends, waits until the others have it, and takes what they have sent. */
 async function runCreator ({ state: { receivers } }: SessionRun, { outgoing, incoming }: Parts, { report }: Context): Promise<ExitCode> {
   const receiving = incoming.run()
   const sending = outgoing?.send().then(() => {
-    report.say('Waiting until it has been received…')
+    if (outgoing.delivery.own.size > 0) report.say('Waiting until it has been received…')
     return outgoing.delivery.settled
   })
   await Promise.race([receiving.then(() => sending), sending])
@@ -118,44 +122,58 @@ async function runCreator ({ state: { receivers } }: SessionRun, { outgoing, inc
   await receiving
   if (outgoing === undefined) return incoming.failed > 0 ? EXIT.someFailed : EXIT.done
   const complete = outgoing.delivery.receivers >= receivers
-  report.tell({ event: 'done', receivers: outgoing.delivery.receivers, complete },
-    complete ? `Received and verified by ${outgoing.delivery.receivers === 1 ? 'the other side' : `all ${outgoing.delivery.receivers} receivers`}.` : 'The other side has left without taking everything.')
+  report.tell({ event: 'done', receivers: outgoing.delivery.receivers, complete }, endOf(outgoing, complete))
+  if (outgoing.delivery.own.size === 0) return EXIT.someFailed
   if (complete) return outgoing.delivery.failed + incoming.failed > 0 ? EXIT.someFailed : EXIT.done
   return outgoing.delivery.received === 0 ? EXIT.declined : EXIT.someFailed
 }
 
+function endOf ({ delivery: { own, receivers } }: Outgoing, complete: boolean): string {
+  if (own.size === 0) return 'Nothing could be sent.'
+  if (!complete) return 'The other side has left without taking everything.'
+  return `Received and verified by ${receivers === 1 ? 'the other side' : `all ${receivers} receivers`}.`
+}
+
 /** A joiner receives and sends at the same time; the creator hears that all is here when all was sent as well. */
-async function runJoiner ({ member: { kind } }: SessionRun, { outgoing, incoming, closed }: Parts, { report }: Context): Promise<ExitCode> {
+async function runJoiner ({ member: { kind } }: SessionRun, { outgoing, incoming, closed }: Parts, { report }: Context): Promise<Outcome> {
   if (outgoing !== undefined) incoming.holdMarks()
   const sending = outgoing?.send().then(() => incoming.releaseMarks())
   const receiving = incoming.run()
   await Promise.all([sending, receiving])
   if (outgoing !== undefined) await Promise.race([outgoing.delivery.settled, closed])
-  if (incoming.declined) {
+  const { declined, files, failed, skipped, isComplete } = incoming
+  if (declined && files === 0) {
     report.tell({ event: 'declined' }, 'Declined; nothing was received.')
-    return EXIT.declined
+    return { exitCode: EXIT.declined }
   }
-  report.tell({ event: 'done', files: incoming.files, failed: incoming.failed, skipped: incoming.skipped, complete: incoming.isComplete }, summaryOf(incoming))
-  if (incoming.failed > 0 || (outgoing?.delivery.failed ?? 0) > 0) return EXIT.someFailed
-  if (kind === 'end-to-end' && !incoming.isComplete) throw new CliError('The session has ended, and its sender did not say that this was all.', EXIT.nobodyThere)
-  if (outgoing !== undefined && outgoing.delivery.receivers < 1) throw new CliError('What was sent in return was not taken.', EXIT.declined)
-  return EXIT.done
+  report.tell({ event: 'done', files, failed, skipped, complete: isComplete && !declined }, summaryOf(incoming))
+  if (failed > 0 || declined || (outgoing?.delivery.failed ?? 0) > 0) return { exitCode: EXIT.someFailed }
+  if (kind === 'end-to-end' && !isComplete) return { verdict: new CliError('The session has ended, and its sender did not say that this was all.', EXIT.nobodyThere) }
+  if (outgoing !== undefined && outgoing.delivery.receivers < 1) return { verdict: new CliError('What was sent in return was not taken.', EXIT.declined) }
+  return { exitCode: EXIT.done }
 }
 
-const summaryOf = ({ files, failed, skipped }: Incoming): string =>
-  [`Received and verified ${count(files, 'file')}`, failed > 0 ? `${failed} failed` : '', skipped > 0 ? `${skipped} left out` : ''].filter((part) => part !== '').join(', ') + '.'
+const summaryOf = ({ files, failed, skipped, declined }: Incoming): string =>
+  [`Received and verified ${count(files, 'file')}`, failed > 0 ? `${failed} failed` : '', skipped > 0 ? `${skipped} left out` : '', declined ? 'the rest declined' : ''].filter((part) => part !== '').join(', ') + '.'
 
 /** Follows the session's events; ends when it is closed. */
 async function watch (run: SessionRun, { outgoing, incoming, onClosed }: Parts, context: Context, signal: AbortSignal): Promise<void> {
-  for await (const event of events(run.connection, run.member, { signal })) {
+  const { member, folder, state } = run
+  let { host } = state
+  for await (const event of events(run.connection, member, { signal })) {
     tellEvent(run, event, outgoing, context)
     if (event.type === 'reset') await outgoing?.delivery.catchUp()
     outgoing?.delivery.onEvent(event)
     incoming.onEvent(event)
     if (event.type === 'session.closed') onClosed()
+    // Of an end-to-end session it is the host of the joins who knows, and writes it down.
+    if (event.type === 'join.joined' && member.role === 'creator' && member.kind === 'managed') {
+      host = { ...host, joined: [...host.joined, event.joinId] }
+      await folder.write({ ...state, host })
+    }
   }
   // A creator ends a session himself when he is done with it.
-  if (run.member.role === 'creator') throw new ClientError('SESSION_CLOSED')
+  if (member.role === 'creator') throw new ClientError('SESSION_CLOSED')
 }
 
 function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent, outgoing: Outgoing | undefined, { report }: Context): void {
@@ -192,12 +210,24 @@ async function host ({ connection, member, passphrase, derive, folder, state, ve
   })
 }
 
-/** Ends the session, or leaves it, so that the other side is told. That it has ended already is as good. */
-async function farewell ({ connection, member }: SessionRun): Promise<void> {
+/**
+ * Ends the session, or leaves it, so that the other side is told.
+ * @returns whether that was heard; that it has ended already is as good
+ */
+async function farewell ({ connection, member }: SessionRun): Promise<boolean> {
   const api = apiOf(connection, member)
   const signal = AbortSignal.timeout(FAREWELL)
-  await (member.role === 'creator' ? api.close({ signal }) : api.leave({ signal })).catch(() => {})
+  try {
+    await (member.role === 'creator' ? api.close({ signal }) : api.leave({ signal }))
+    return true
+  } catch (error) {
+    return isSessionGone(error)
+  }
 }
+
+const unheardFarewell = ({ member: { role } }: SessionRun): string => role === 'creator'
+  ? 'the session could not be ended, since the server did not answer: it ends by itself when nobody has used it for some time.'
+  : 'the other side could not be told that you have left, since the server did not answer.'
 
 const endedEarly = ({ member: { role } }: SessionRun): CliError => new CliError(
   role === 'creator' ? 'The session has ended: it was closed or has expired before everything was received.' : 'The other side has ended the session before everything was received.', EXIT.nobodyThere)

@@ -6,6 +6,8 @@ export interface Inputs {
   /** Absolute; `-` for standard input. */
   readonly paths: readonly string[]
   readonly text?: string | undefined
+  /** When it was given, as ISO 8601 has it: by that another run knows it again. */
+  readonly textGiven?: string | undefined
   /** What standard input is called. */
   readonly name?: string | undefined
 }

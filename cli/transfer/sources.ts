@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { brokenLimit, type BrokenLimit } from '../../client/limits.js'
-import { streamSource, textSource, type Source } from '../../client/source.js'
+import { streamInterrupted, streamSource, textSource, type Source } from '../../client/source.js'
 import type { Member } from '../../client/session.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
@@ -16,8 +16,16 @@ import type { Inputs } from './saved-session.js'
 
 const STDIN = '-'
 
+export interface SourcesOptions {
+  readonly member: Pick<Member, 'kind' | 'limits'>
+  readonly report: Report
+  readonly signal: AbortSignal
+  /** Whether `-` was the standard input of an earlier run. */
+  readonly inputIsLost?: boolean
+}
+
 /** Looks whether everything that was named is there, and notes where, so that another run finds it from another folder. */
-export async function checkInputs ({ paths, text, name }: Inputs): Promise<Inputs> {
+export async function checkInputs ({ paths, text, textGiven = new Date().toISOString(), name }: Inputs): Promise<Inputs> {
   for (const path of paths) {
     if (path === STDIN) continue
     try {
@@ -27,21 +35,24 @@ export async function checkInputs ({ paths, text, name }: Inputs): Promise<Input
     }
   }
   if (paths.filter((path) => path === STDIN).length > 1) throw new CliError('Standard input can be sent once.', EXIT.usage)
-  return { paths: paths.map((path) => path === STDIN ? STDIN : resolve(path)), text, name }
+  return { paths: paths.map((path) => path === STDIN ? STDIN : resolve(path)), text, textGiven, name }
 }
+
+/** Stands for the standard input of a run that was interrupted: what this run has there is something else. */
+const LOST_INPUT: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(streamInterrupted()) }) }
 
 /**
  * All sources; nothing of their content has been read yet.
  *
  * @throws {@link CliError} if something cannot be read, or breaks a limit of the session
  */
-export async function sourcesOf ({ paths, text, name = 'stdin' }: Inputs, member: Pick<Member, 'kind' | 'limits'>, report: Report, signal: AbortSignal): Promise<readonly Source[]> {
+export async function sourcesOf ({ paths, text, textGiven, name = 'stdin' }: Inputs, { member, report, signal, inputIsLost = false }: SourcesOptions): Promise<readonly Source[]> {
   const { entries, leftOut } = await walk(paths.filter((path) => path !== STDIN), signal)
   if (leftOut.length > 0) report.warn(`Left out, since they are links, pipes or devices: ${leftOut.slice(0, 5).join(', ')}${leftOut.length > 5 ? ` and ${leftOut.length - 5} more` : ''}`)
   const sources = [
-    ...(text === undefined ? [] : [{ ...textSource(text), key: 'text' }]),
+    ...(text === undefined ? [] : [{ ...textSource(text, { modified: textGiven === undefined ? new Date() : new Date(textGiven) }), key: 'text' }]),
     ...entries.map(treeSource),
-    ...(paths.includes(STDIN) ? [{ ...streamSource(process.stdin, { name }), key: 'stdin' }] : [])
+    ...(paths.includes(STDIN) ? [{ ...streamSource(inputIsLost ? LOST_INPUT : process.stdin, { name }), key: 'stdin' }] : [])
   ]
   checkLimits(sources, member)
   return sources

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { eventually } from '../helpers/events.js'
 import { Noise } from '../helpers/noise.js'
+import type { ServerProcess } from '../helpers/process.js'
 import { startProxy, type Held } from '../helpers/proxy.js'
 import { codeOf, newPlace, setUp, stateOf, treeOf, type Place, type Run } from './program.js'
 
@@ -12,6 +13,7 @@ import { codeOf, newPlace, setUp, stateOf, treeOf, type Place, type Run } from '
 export const CONTENT = new Noise('a large file').take(12_000_000)
 
 interface Midway {
+  readonly server: ServerProcess
   readonly alice: Place
   readonly bob: Place
   readonly sending: Run
@@ -20,19 +22,26 @@ interface Midway {
   readonly held: Held
 }
 
+export interface MidwayOptions {
+  /** Sent behind `large.bin`. */
+  readonly others?: readonly string[]
+  readonly receive?: (bob: Place, code: string) => Run
+}
+
 /** A transfer of which some megabytes have come through, and the rest is held. */
-export async function transferMidway (t: Test): Promise<Midway> {
+export async function transferMidway (t: Test, { others = [], receive = (bob, code) => bob.run(['receive', code, '--yes']) }: MidwayOptions = {}): Promise<Midway> {
   const { server, bob } = await setUp(t)
   const proxy = await startProxy(t, server.origin)
   const alice = await newPlace(t, proxy.origin)
   await writeFile(join(alice.home, 'large.bin'), CONTENT)
+  for (const name of others) await writeFile(join(alice.home, name), name)
   const holding = proxy.hold(6_000_000)
-  const sending = alice.run(['send', 'large.bin'])
+  const sending = alice.run(['send', 'large.bin', ...others])
   const code = await codeOf(sending)
   const held = await holding
-  const receiving = bob.run(['receive', code, '--yes'])
+  const receiving = receive(bob, code)
   await eventually(async () => await partialSize(bob) >= 1_000_000, 50)
-  return { alice, bob, sending, receiving, code, held }
+  return { server, alice, bob, sending, receiving, code, held }
 }
 
 /** Bytes that a receiver holds of what is not whole yet. */
@@ -41,7 +50,7 @@ export async function partialSize ({ home }: Place): Promise<number> {
   return name === undefined ? 0 : (await stat(join(home, name))).size
 }
 
-export async function kill ({ child, exit }: Run): Promise<void> {
+export async function kill ({ child, exit }: Pick<Run, 'child' | 'exit'>): Promise<void> {
   child.kill('SIGKILL')
   await exit
 }

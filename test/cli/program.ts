@@ -1,6 +1,6 @@
 /** What the tests of the command line share: the built program as a process, with a folder and a state of its own. */
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
@@ -26,6 +26,8 @@ export interface Run {
 
 export interface RunOptions {
   readonly input?: string | Uint8Array
+  /** Whether standard input has neither bytes nor an end. */
+  readonly inputStaysOpen?: boolean
   readonly environment?: Record<string, string>
 }
 
@@ -34,27 +36,35 @@ export interface Place {
   readonly home: string
   readonly state: string
   readonly run: (args: readonly string[], options?: RunOptions) => Run
+  /** On a terminal, as `script` makes one; what is typed there is written to the child's standard input. */
+  readonly runOnTerminal: (args: readonly string[]) => Run
 }
 
 export async function newPlace (t: Test, server: string): Promise<Place> {
   if (!existsSync(ENTRY)) throw new Error('The command line has not been built: npm run build')
   const home = await temporaryFolder(t)
   const state = await temporaryFolder(t)
-  const run = (args: readonly string[], { input, environment }: RunOptions = {}): Run => {
-    const child = spawn(process.execPath, [ENTRY, ...args], {
+  const start = (program: string, args: readonly string[], environment: Record<string, string> = {}): Omit<Run, 'child'> & { readonly child: ChildProcessWithoutNullStreams } => {
+    const child = spawn(program, args, {
       cwd: home,
       env: { PATH: process.env['PATH'], XDG_STATE_HOME: state, LOCAL_SEND_SERVER: server, ...environment },
-      stdio: ['pipe', 'pipe', 'pipe']
+      stdio: 'pipe'
     })
     t.teardown(() => child.kill('SIGKILL'))
     const output = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => { output.stdout += text })
     child.stderr.setEncoding('utf8').on('data', (text: string) => { output.stderr += text })
-    child.stdin.on('error', () => {}).end(input)
+    child.stdin.on('error', () => {})
     const exit = once(child, 'close').then(([code, signal]: Array<number | NodeJS.Signals | null>) => code ?? signal ?? -1)
     return { child, exit, stdout: () => output.stdout, stderr: () => output.stderr }
   }
-  return { home, state, run }
+  const run = (args: readonly string[], { input, inputStaysOpen = false, environment }: RunOptions = {}): Run => {
+    const started = start(process.execPath, [ENTRY, ...args], environment)
+    if (!inputStaysOpen) started.child.stdin.end(input)
+    return started
+  }
+  const runOnTerminal = (args: readonly string[]): Run => start('script', ['-qefc', [process.execPath, ENTRY, ...args].map((arg) => `'${arg}'`).join(' '), '/dev/null'])
+  return { home, state, run, runOnTerminal }
 }
 
 /** A server, and a place for each of two people. */

@@ -39,6 +39,7 @@ const SERVICES = {
   'docker-compose': { probe: ['docker-compose', '--version'], remedy: 'install docker-compose' },
   namespaces: { probe: ['unshare', '--mount', '--map-root-user', 'true'], remedy: 'install util-linux, and allow user namespaces' },
   prlimit: { probe: ['prlimit', '--version'], remedy: 'install util-linux' },
+  script: { probe: ['script', '-qefc', 'true', '/dev/null'], remedy: 'install bsdutils: its script gives a command a terminal' },
   swift: { probe: [SYSTEM_PYTHON, '-I', '-c', 'import swift.common.middleware.s3api'], remedy: 'install python3-swift' },
   git: { probe: ['git', '--version'], remedy: 'install git' },
   'ssh-keygen': { probe: ['ssh', '-V'], remedy: 'install openssh-client' },
