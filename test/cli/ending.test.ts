@@ -5,20 +5,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { eventually } from '../helpers/events.js'
 import { needs } from '../helpers/services.js'
-import { startProxy } from '../helpers/proxy.js'
-import { CONTENT, kill, transferMidway } from './midway.js'
-import { codeOf, newPlace, said, setUp, stateOf, treeOf } from './program.js'
+import { CONTENT, kill, sendHeld, transferMidway } from './midway.js'
+import { codeOf, said, setUp, stateOf, treeOf } from './program.js'
 
 t.test('a sender that comes back learns who has left meanwhile', async (t) => {
   for (const kind of [[], ['--managed']]) {
-    const { server, bob } = await setUp(t)
-    const proxy = await startProxy(t, server.origin)
-    const alice = await newPlace(t, proxy.origin)
-    await writeFile(join(alice.home, 'large.bin'), CONTENT)
-    const holding = proxy.hold(6_000_000)
-    const sending = alice.run(['send', 'large.bin', ...kind])
-    const code = await codeOf(sending)
-    const held = await holding
+    const { alice, bob, sending, code, held } = await sendHeld(t, { send: ['large.bin', ...kind] })
     const receiving = bob.run(['receive', code, '--yes', ...kind])
     await said(sending, /Somebody has joined/)
     await said(receiving, /Offered/)
@@ -34,14 +26,7 @@ t.test('a sender that comes back learns who has left meanwhile', async (t) => {
 })
 
 t.test('standard input that was interrupted is said to be lost, and the receiver is not told to go on', async (t) => {
-  const { server, bob } = await setUp(t)
-  const proxy = await startProxy(t, server.origin)
-  const alice = await newPlace(t, proxy.origin)
-  await writeFile(join(alice.home, 'a.txt'), 'content')
-  const holding = proxy.hold(6_000_000)
-  const sending = alice.run(['send', '-', 'a.txt', '--name', 'dump.sql'], { input: CONTENT })
-  const code = await codeOf(sending)
-  const held = await holding
+  const { alice, bob, sending, code, held } = await sendHeld(t, { send: ['-', 'a.txt', '--name', 'dump.sql'], input: CONTENT })
   await kill(sending)
   held.cut()
   const again = alice.run(['send', '--resume', code])
@@ -97,7 +82,7 @@ t.test('that something is to be replaced is remembered by the run that goes on',
 t.test('who takes the first and declines the second has received the first', async (t) => {
   if (!await needs(t, 'script')) return
   const { alice, bob, sending, receiving, held } = await transferMidway(t, {
-    others: ['more.txt'],
+    send: ['large.bin', 'a.txt'],
     receive: (bob, code) => {
       const run = bob.runOnTerminal(['receive', code])
       said(run, /\[N\]o:/).then(() => run.child.stdin?.write('y\n'), () => {})
@@ -105,7 +90,7 @@ t.test('who takes the first and declines the second has received the first', asy
     }
   })
   held.cut()
-  await said(receiving, /more\.txt[^]*\[N\]o:/)
+  await said(receiving, /a\.txt[^]*\[N\]o:/)
   receiving.child.stdin?.write('n\n')
   t.same([await receiving.exit, await sending.exit], [6, 6], receiving.stdout() + sending.stderr())
   t.match(receiving.stdout(), /Received and verified 1 file, the rest declined\./)

@@ -12,36 +12,48 @@ import { codeOf, newPlace, setUp, stateOf, treeOf, type Place, type Run } from '
 /** What is sent. */
 export const CONTENT = new Noise('a large file').take(12_000_000)
 
-interface Midway {
+/** An upload that is held in the middle. */
+interface HeldUpload {
   readonly server: ServerProcess
   readonly alice: Place
   readonly bob: Place
   readonly sending: Run
-  readonly receiving: Run
   readonly code: string
   readonly held: Held
 }
 
-export interface MidwayOptions {
-  /** Sent behind `large.bin`. */
-  readonly others?: readonly string[]
+interface Midway extends HeldUpload {
+  readonly receiving: Run
+}
+
+export interface HeldOptions {
+  readonly send?: readonly string[]
+  readonly input?: Uint8Array
+}
+
+export interface MidwayOptions extends HeldOptions {
   readonly receive?: (bob: Place, code: string) => Run
 }
 
-/** A transfer of which some megabytes have come through, and the rest is held. */
-export async function transferMidway (t: Test, { others = [], receive = (bob, code) => bob.run(['receive', code, '--yes']) }: MidwayOptions = {}): Promise<Midway> {
+/** Alice has `large.bin` and `a.txt`; some megabytes of what she sends get through. */
+export async function sendHeld (t: Test, { send = ['large.bin'], input }: HeldOptions = {}): Promise<HeldUpload> {
   const { server, bob } = await setUp(t)
   const proxy = await startProxy(t, server.origin)
   const alice = await newPlace(t, proxy.origin)
   await writeFile(join(alice.home, 'large.bin'), CONTENT)
-  for (const name of others) await writeFile(join(alice.home, name), name)
+  await writeFile(join(alice.home, 'a.txt'), 'content')
   const holding = proxy.hold(6_000_000)
-  const sending = alice.run(['send', 'large.bin', ...others])
+  const sending = alice.run(['send', ...send], { input })
   const code = await codeOf(sending)
-  const held = await holding
-  const receiving = receive(bob, code)
-  await eventually(async () => await partialSize(bob) >= 1_000_000, 50)
-  return { server, alice, bob, sending, receiving, code, held }
+  return { server, alice, bob, sending, code, held: await holding }
+}
+
+/** A transfer of which some megabytes have come through, and the rest is held. */
+export async function transferMidway (t: Test, { receive = (bob, code) => bob.run(['receive', code, '--yes']), ...options }: MidwayOptions = {}): Promise<Midway> {
+  const upload = await sendHeld(t, options)
+  const receiving = receive(upload.bob, upload.code)
+  await eventually(async () => await partialSize(upload.bob) >= 1_000_000, 50)
+  return { ...upload, receiving }
 }
 
 /** Bytes that a receiver holds of what is not whole yet. */

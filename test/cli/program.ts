@@ -25,7 +25,7 @@ export interface Run {
 }
 
 export interface RunOptions {
-  readonly input?: string | Uint8Array
+  readonly input?: string | Uint8Array | undefined
   /** Whether standard input has neither bytes nor an end. */
   readonly inputStaysOpen?: boolean
   readonly environment?: Record<string, string>
