@@ -93,7 +93,7 @@ export async function send (connection: Connection, call: Call): Promise<Answer>
 }
 
 /** The global `fetch`, which some platforms only let be called as a function of its own. */
-const globalFetch: Fetch = (url, init) => fetch(url, init)
+export const globalFetch: Fetch = (url, init) => fetch(url, init)
 
 async function once ({ server, fetch: fetchWith = globalFetch }: Connection, { path, signal, ...call }: Call): Promise<Answer> {
   signal?.throwIfAborted()

@@ -198,7 +198,8 @@ async function beyond (side: Side, known: readonly [AttemptStatus, ...AttemptSta
   const deadline = Date.now() + PATIENCE
   let after = known[0]
   for (let failures = 0; Date.now() < deadline;) {
-    const attempt = await poll(side, after)
+    // After a failure an answer at once says whether the server is there again.
+    const attempt = await poll(side, after, failures === 0 ? WAIT : 0)
     if (attempt?.status === 'expired') break
     if (attempt !== undefined && !known.includes(attempt.status)) return attempt
     failures = attempt === undefined ? failures + 1 : 0
@@ -210,10 +211,10 @@ async function beyond (side: Side, known: readonly [AttemptStatus, ...AttemptSta
 }
 
 /** One look at the attempt; `undefined` if the server could not be asked. */
-async function poll ({ api, joinId, signal }: Side, after: AttemptStatus): Promise<Attempt | undefined> {
+async function poll ({ api, joinId, signal }: Side, after: AttemptStatus, wait: number): Promise<Attempt | undefined> {
   const limit = AbortSignal.timeout(POLL_LIMIT)
   try {
-    return await api.attempt(joinId, { wait: WAIT, after, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) })
+    return await api.attempt(joinId, { wait, after, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) })
   } catch (error) {
     signal?.throwIfAborted()
     if (limit.aborted || isTransient(error)) return undefined

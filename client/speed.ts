@@ -1,5 +1,7 @@
 /** Milliseconds over which a speed is an average: long enough to be steady, short enough to follow a change. */
 const WINDOW = 5000
+/** Milliseconds without news that say nothing yet. */
+const LULL = 2000
 
 interface Sample { readonly time: number, readonly bytes: number }
 
@@ -22,9 +24,19 @@ export class Speed {
 
   /** Bytes in a second; `undefined` while there is too little to tell. */
   get bytesPerSecond (): number | undefined {
+    return this.at(this.#samples.at(-1)?.time ?? 0)
+  }
+
+  /**
+   * Bytes in a second, where nothing has been added until `time`: less and less, once that takes longer than it did before. What
+   * comes in large pieces does not come slower between them.
+   */
+  at (time: number): number | undefined {
     const [first] = this.#samples
     const last = this.#samples.at(-1)
     if (first === undefined || last === undefined || last.time - first.time < 500) return undefined
-    return (last.bytes - first.bytes) / (last.time - first.time) * 1000
+    const longestGap = this.#samples.reduce((longest, sample, i) => Math.max(longest, sample.time - (this.#samples[i - 1] ?? first).time), 0)
+    const until = time - last.time > Math.max(LULL, 1.5 * longestGap) ? time : last.time
+    return (last.bytes - first.bytes) / (until - first.time) * 1000
   }
 }

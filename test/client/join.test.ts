@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Api } from '../../client/api.js'
+import type { Fetch } from '../../client/http.js'
 import { joinSession, MAX_GUESSES, type Guesses } from '../../client/join.js'
 import { createSession } from '../../client/session.js'
 import { toBase64url, toHex } from '../../lib/crypto/bytes.js'
@@ -244,13 +245,15 @@ t.test('the signal ends a join that waits', async (t) => {
 t.test('a server that fails for a moment is asked again', async (t) => {
   const { origin } = await startServer(t)
   const host = await startHosting(t, { server: origin }, { password: PASSPHRASE })
-  let polls = 0
-  const wire = wireTo(origin, ({ method, path }) => {
-    if (method === 'GET' && polls++ < 2) throw new TypeError(`the connection broke at ${path}`)
-    return undefined
-  })
-  const { member } = await joinSession(wire.connection, { code: host.code, password: PASSPHRASE })
+  const waits: string[] = []
+  const fetchWith: Fetch = async (url, init) => {
+    const [wait] = /wait=\d+/.exec(url) ?? []
+    if (wait !== undefined && waits.push(wait) <= 2) throw new TypeError('the connection broke')
+    return await fetch(url, init)
+  }
+  const { member } = await joinSession({ server: origin, fetch: fetchWith }, { code: host.code, password: PASSPHRASE })
   t.same(member.contentKey, host.member.contentKey)
+  t.same(waits.slice(0, 3), ['wait=25', 'wait=0', 'wait=0'], 'at once, so that it is soon known that it is there again')
 })
 
 t.test('a server that makes another session than it was asked for', async (t) => {

@@ -13,12 +13,15 @@ export interface Proxy {
   readonly origin: string
   /** Holds the connection on which the last of so many bytes goes to the server, those of all connections together from now on; the others pass. */
   readonly hold: (bytes: number) => Promise<Held>
+  /** Resets every connection, and each that is made from now on. @returns what has the network back */
+  readonly breakDown: () => () => void
 }
 
 /** A network that can break in the middle of a request: passes bytes on, and knows nothing of HTTP. */
 export async function startProxy (t: Test, target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const open = new Set<Socket>()
+  let isDown = false
   let trap: { left: number, readonly caught: (held: Held) => void } | undefined
 
   async function forward (client: Socket, upstream: Socket): Promise<void> {
@@ -35,6 +38,10 @@ export async function startProxy (t: Test, target: string): Promise<Proxy> {
   }
 
   const server = createServer((client) => {
+    if (isDown) {
+      client.on('error', () => {}).resetAndDestroy()
+      return
+    }
     const upstream = connect({ host: hostname, port: Number(port) })
     for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
       open.add(socket)
@@ -56,6 +63,11 @@ export async function startProxy (t: Test, target: string): Promise<Proxy> {
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
   return {
     origin: `http://127.0.0.1:${address.port}`,
-    hold: (bytes) => new Promise((resolve) => { trap = { left: bytes, caught: resolve } })
+    hold: (bytes) => new Promise((resolve) => { trap = { left: bytes, caught: resolve } }),
+    breakDown () {
+      isDown = true
+      for (const socket of open) socket.resetAndDestroy()
+      return () => { isDown = false }
+    }
   }
 }

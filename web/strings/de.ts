@@ -11,6 +11,7 @@ export const de: Strings = {
   tagline: 'Dateien übergeben, mit nichts als einem kurzen Code.',
   language: 'Sprache',
   files,
+  lost: 'Verbindung verloren – es wird wieder versucht…',
   home: {
     send: 'Senden',
     drop: 'Dateien oder Ordner hier ablegen',

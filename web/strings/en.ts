@@ -10,6 +10,7 @@ export const en = {
   tagline: 'Hand files to somebody with nothing but a short code.',
   language: 'Language',
   files,
+  lost: 'Connection lost – trying again…',
   home: {
     send: 'Send',
     drop: 'Drop files or folders here',

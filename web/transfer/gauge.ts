@@ -35,12 +35,12 @@ export class Gauge {
     if (now - this.#shown < INTERVAL) return
     this.#shown = now
     this.#speed.add(this.#bytes, now)
-    this.flush()
+    this.flush(now)
   }
 
-  /** Shows where it stands now. */
-  flush (): void {
+  /** Shows where it stands now. To be called from time to time, since nothing says that nothing comes. */
+  flush (now = performance.now()): void {
     this.done.value = this.#bytes
-    this.speed.value = this.#speed.bytesPerSecond
+    this.speed.value = this.#speed.at(now)
   }
 }

@@ -12,6 +12,7 @@ import { computed, signal } from '@preact/signals'
 import type { Code } from '../../client/code.js'
 import { isCompletionMark } from '../../client/completion-mark.js'
 import { confirmThoseThere } from '../../client/confirm.js'
+import { watchContact } from '../../client/contact.js'
 import { ClientError, isSessionGone } from '../../client/errors.js'
 import { events } from '../../client/events.js'
 import { pause } from '../../client/http.js'
@@ -51,6 +52,8 @@ export class Receiving {
   readonly complete = signal(false)
   /** Entries that nobody can read: somebody has damaged them. */
   readonly damaged = signal(0)
+  /** Whether the server cannot be reached at the moment. */
+  readonly isLost = signal(false)
   /** For people who compare it by voice. */
   readonly verifier = signal('')
   readonly kind = signal<SessionKind>('end-to-end')
@@ -59,7 +62,9 @@ export class Receiving {
   readonly settled = computed(() => this.rows.value.every(({ state }) => ['saved', 'withdrawn'].includes(state.value)))
   /** How files are taken; there when the session has been joined. */
   readonly taking = signal<Taking | undefined>(undefined)
-  readonly #connection: Connection
+  /** As it was given, and as it is watched in this run. */
+  readonly #unwatched: Connection
+  #connection: Connection
   readonly #code: Code
   #stop = new AbortController()
   #password: string | undefined
@@ -71,7 +76,7 @@ export class Receiving {
   #wake = (): void => undefined
 
   constructor (connection: Connection, code: Code) {
-    this.#connection = connection
+    this.#unwatched = this.#connection = connection
     this.#code = code
   }
 
@@ -94,6 +99,7 @@ export class Receiving {
   async run (password?: string, kind: SessionKind = 'end-to-end'): Promise<void> {
     this.kind.value = kind
     this.#password = password
+    this.#connection = this.#watched()
     try {
       this.phase.value = { name: 'joining', step: 'deriving' }
       const member = await this.#join(password, kind)
@@ -123,6 +129,14 @@ export class Receiving {
   /** The page goes away: who sends is told, if the browser lets it. */
   abandon (): void {
     if (this.#member !== undefined && this.isUnderWay) closeSoon(this.#connection, this.#member)
+  }
+
+  #watched (): Connection {
+    return watchContact(this.#unwatched, {
+      onLost: () => { this.isLost.value = true },
+      onBack: () => { this.isLost.value = false },
+      signal: this.#stop.signal
+    })
   }
 
   async #join (password: string | undefined, kind: SessionKind): Promise<Member> {

@@ -10,6 +10,7 @@
 
 import { signal } from '@preact/signals'
 import { formatCode, generatePassphrase, linkTo } from '../../client/code.js'
+import { watchContact } from '../../client/contact.js'
 import { Delivery } from '../../client/delivery.js'
 import { ClientError } from '../../client/errors.js'
 import { events, type SessionEvent } from '../../client/events.js'
@@ -83,6 +84,8 @@ export class Sending {
   readonly refused = signal<{ readonly times: number, readonly reason: SendRefusal } | undefined>(undefined)
   /** Whether nobody else is let in. */
   readonly locked = signal(false)
+  /** Whether the server cannot be reached at the moment. */
+  readonly isLost = signal(false)
   readonly #connection: Connection
   readonly #choices: SendChoices
   readonly #stop = new AbortController()
@@ -92,7 +95,11 @@ export class Sending {
   #member: Member | undefined
 
   constructor (connection: Connection, sources: readonly Source[], choices: SendChoices) {
-    this.#connection = connection
+    this.#connection = watchContact(connection, {
+      onLost: () => { this.isLost.value = true },
+      onBack: () => { this.isLost.value = false },
+      signal: this.#stop.signal
+    })
     this.#choices = choices
     this.receivers = choices.receivers
     this.kind = choices.kind

@@ -8,6 +8,7 @@ import type { Taking } from '../transfer/taking.js'
 import { Heading } from './heading.js'
 import { Honest } from './honest.js'
 import { OfferRows } from './offer-rows.js'
+import { LostNote } from './lost-note.js'
 import { ProblemNote } from './problem.js'
 import { OverallProgress } from './progress.js'
 import { Verifiers } from './verifiers.js'
@@ -18,7 +19,7 @@ const ARCHIVE = 'local-send.zip'
 /** What is on offer, and the ways to take it. */
 export function Offers ({ receiving }: { readonly receiving: Receiving }) {
   const { receiving: words } = strings.value
-  const { rows: { value: rows }, taking: { value: taking }, complete: { value: complete }, damaged: { value: damaged }, kind: { value: kind }, gauge } = receiving
+  const { rows: { value: rows }, taking: { value: taking }, complete: { value: complete }, damaged: { value: damaged }, kind: { value: kind }, isLost: { value: isLost }, gauge } = receiving
   const size = rows.reduce((sum, { file }) => sum + (file.size ?? 0), 0)
   return (
     <>
@@ -31,7 +32,8 @@ export function Offers ({ receiving }: { readonly receiving: Receiving }) {
         <Verifiers verifiers={kind === 'managed' || receiving.verifier.value === '' ? [] : [receiving.verifier.value]} />
         {damaged > 0 && <p class='note warning' role='alert'>{words.damaged(damaged)}</p>}
         {taking?.problem.value && <ProblemNote problem={taking.problem.value} />}
-        {taking?.busy.value === true && <OverallProgress gauge={gauge} label={words.saving} />}
+        <LostNote isLost={isLost} />
+        {taking?.busy.value === true && <OverallProgress gauge={gauge} label={words.saving} isMoving={!isLost} />}
         {taking && <TakeButtons rows={rows.filter((row) => row.isOpen)} taking={taking} />}
         <OfferRows receiving={receiving} />
         <div class='buttons end'><button type='button' onClick={() => { receiving.leave() }}>{words.finish}</button></div>

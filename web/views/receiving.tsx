@@ -3,6 +3,7 @@ import { strings } from '../strings/index.js'
 import { isOtherKind, type Receiving } from '../transfer/receiving.js'
 import { Ending } from './ending.js'
 import { Heading } from './heading.js'
+import { LostNote } from './lost-note.js'
 import { Offers } from './offers.js'
 import { OfferRows } from './offer-rows.js'
 import { sentenceFor } from './problem.js'
@@ -57,6 +58,7 @@ function Joining ({ receiving, text }: { readonly receiving: Receiving, readonly
     <section class='card joining'>
       <Heading>{strings.value.home.receive}</Heading>
       <p role='status' class='state waiting'>{text}</p>
+      <LostNote isLost={receiving.isLost.value} />
       <div class='buttons end'><button type='button' onClick={() => { receiving.leave() }}>{strings.value.receiving.cancel}</button></div>
     </section>
   )

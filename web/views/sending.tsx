@@ -6,6 +6,7 @@ import { Ending } from './ending.js'
 import { Heading } from './heading.js'
 import { Honest } from './honest.js'
 import { DoneIcon } from './icons.js'
+import { LostNote } from './lost-note.js'
 import { ProblemNote, sentenceFor } from './problem.js'
 import { FileProgress, OverallProgress } from './progress.js'
 import { KindIcon, Rows } from './rows.js'
@@ -41,6 +42,7 @@ function Done ({ sending, receivers, complete, onAgain }: SendingProps & { reado
 
 function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly code: string, readonly link: string }) {
   const { sending: words } = strings.value
+  const { isLost: { value: isLost }, uploaded: { value: isUploaded } } = sending
   const isManaged = sending.kind === 'managed'
   const uploaded = sending.failed.value.length > 0 ? words.notSentHeading : isManaged ? words.uploadedManaged : words.uploaded
   return (
@@ -48,7 +50,8 @@ function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly
       <CodeCard code={code} link={link} how={isManaged ? words.howManaged : words.how} />
       <section class='card'>
         <SharingState sending={sending} />
-        <OverallProgress gauge={sending.gauge} label={sending.uploaded.value ? uploaded : words.uploading} />
+        <LostNote isLost={isLost} />
+        <OverallProgress gauge={sending.gauge} label={isUploaded ? uploaded : words.uploading} isMoving={!isLost && !isUploaded} />
         <SentRows sending={sending} />
         <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
       </section>
