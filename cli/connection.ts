@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
+import { watchContact } from '../client/contact.js'
 import type { Fetch } from '../client/http.js'
 import type { Connection } from '../client/session.js'
 import { CliError } from './cli-error.js'
@@ -41,6 +42,13 @@ export async function connect ({ server, ca }: ConnectionOptions, report: Report
   report.server = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
   return { server: report.server, fetch: await fetchFor(ca) }
 }
+
+/** The same connection; until the signal fires it is told when it is lost, and when it is back. */
+export const toldOf = (connection: Connection, report: Report, signal: AbortSignal): Connection => watchContact(connection, {
+  signal,
+  onLost: () => { report.tell({ event: 'connection.lost' }, 'The connection to the server is lost. Trying again…') },
+  onBack: () => { report.tell({ event: 'connection.back' }, 'The connection is back.') }
+})
 
 function parseServer (server: string): URL {
   const url = URL.parse(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)

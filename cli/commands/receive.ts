@@ -3,7 +3,7 @@ import { parseCodeOrLink, type CodeOrLink } from '../../client/code.js'
 import { joinSession, type JoinState } from '../../client/join.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
 import { CliError } from '../cli-error.js'
-import { connect, serverFromEnvironment } from '../connection.js'
+import { connect, serverFromEnvironment, toldOf } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { OutputFolder } from '../files/output-folder.js'
@@ -53,7 +53,8 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
   const connection = await connect({ server: serverOf(code, options), ca: options.ca }, report)
   const guesses = await guessCounter(code.sessionId)
   const derive = derivingOnce()
-  const { member, verifier } = await joinSession(connection, {
+  const joined = new AbortController()
+  const { member, verifier } = await joinSession(toldOf(connection, report, joined.signal), {
     code: `${code.sessionId}-${code.verificationCode}`,
     password: passphrase,
     derive,
@@ -61,7 +62,10 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
     guesses,
     signal,
     onState: (state) => { report.terminal.status(STATES[state]) }
-  }).finally(() => { report.terminal.status('') })
+  }).finally(() => {
+    joined.abort()
+    report.terminal.status('')
+  })
   report.tell({ event: 'joined', session_id: member.sessionId, kind: member.kind, verifier }, options.verify === true ? `Verifier: ${verifier}` : 'Joined.')
   if (options.verify === true && !await verified(context)) {
     await leave(connection, member)

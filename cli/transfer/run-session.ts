@@ -8,6 +8,7 @@ import { apiOf, type Connection, type Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
 import type { DeriveW } from '../../lib/crypto/password.js'
 import { CliError } from '../cli-error.js'
+import { toldOf } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { OutputFolder } from '../files/output-folder.js'
@@ -42,9 +43,10 @@ const FAREWELL = 5000
  * Runs the session to its end.
  * @returns the exit code
  */
-export async function runSession (run: SessionRun, context: Context): Promise<ExitCode> {
+export async function runSession (given: SessionRun, context: Context): Promise<ExitCode> {
   const stop = new AbortController()
   const signal = AbortSignal.any([context.signal, stop.signal])
+  const run = { ...given, connection: toldOf(given.connection, context.report, signal) }
   const sendJournal = await SendJournalFolder.open(run.folder.path, run.folder.sealing)
   const receiveJournal = await ReceiveJournal.open(run.folder.path, run.folder.sealing)
   const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal }).catch(async (error: unknown) => {
@@ -128,10 +130,11 @@ async function runCreator ({ state: { receivers } }: SessionRun, { outgoing, inc
   return outgoing.delivery.received === 0 ? EXIT.declined : EXIT.someFailed
 }
 
-function endOf ({ delivery: { own, receivers } }: Outgoing, complete: boolean): string {
+function endOf ({ delivery: { own, receivers, failed } }: Outgoing, complete: boolean): string {
   if (own.size === 0) return 'Nothing could be sent.'
   if (!complete) return 'The other side has left without taking everything.'
-  return `Received and verified by ${receivers === 1 ? 'the other side' : `all ${receivers} receivers`}.`
+  const all = failed === 0 ? '' : `, but for ${count(failed, 'file')} that could not be sent`
+  return `Received and verified by ${receivers === 1 ? 'the other side' : `all ${receivers} receivers`}${all}.`
 }
 
 /** A joiner receives and sends at the same time; the creator hears that all is here when all was sent as well. */

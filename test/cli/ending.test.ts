@@ -4,9 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { eventually } from '../helpers/events.js'
+import { startProxy } from '../helpers/proxy.js'
 import { needs } from '../helpers/services.js'
 import { CONTENT, kill, sendHeld, transferMidway } from './midway.js'
-import { codeOf, said, setUp, stateOf, treeOf } from './program.js'
+import { codeOf, newPlace, said, setUp, stateOf, treeOf } from './program.js'
 
 t.test('a sender that comes back learns who has left meanwhile', async (t) => {
   for (const kind of [[], ['--managed']]) {
@@ -35,6 +36,7 @@ t.test('standard input that was interrupted is said to be lost, and the receiver
   t.same([await again.exit, await receiving.exit], [6, 4], again.stderr() + receiving.stderr())
   t.match(receiving.stderr(), /did not say that this was all\.\n$/)
   t.notMatch(receiving.stderr(), /--resume/)
+  t.match(again.stderr(), /verified by the other side, but for 1 file that could not be sent\.\n$/)
   t.same(await treeOf(bob.home), ['a.txt'])
   t.same([await stateOf(alice), await stateOf(bob)], [[], []])
 })
@@ -108,4 +110,24 @@ t.test('who interrupts it while the server is away hears that the session goes o
   t.equal(await sending.exit, 130)
   t.match(sending.stderr(), /Warning: the session could not be ended, since the server did not answer/)
   t.same(await stateOf(alice), [])
+})
+
+t.test('both sides say that the connection is lost, and go on when it is back', async (t) => {
+  const { server } = await setUp(t)
+  const proxy = await startProxy(t, server.origin)
+  const [alice, bob] = [await newPlace(t, proxy.origin), await newPlace(t, proxy.origin)]
+  await writeFile(join(alice.home, 'a.txt'), 'content')
+  const sending = alice.run(['send', 'a.txt'])
+  const code = await codeOf(sending)
+  await said(sending, /Waiting until/)
+  sending.child.kill('SIGSTOP')
+  const receiving = bob.run(['receive', code, '--yes', '--json'])
+  await eventually(() => /"join_id"/.test(server.output()))
+  const mend = proxy.breakDown()
+  sending.child.kill('SIGCONT')
+  await Promise.all([said(sending, /The connection to the server is lost\. Trying again…/), said(receiving, /\{"event":"connection\.lost"\}/)])
+  mend()
+  t.same([await sending.exit, await receiving.exit], [0, 0], sending.stderr() + receiving.stderr())
+  t.match(sending.stderr(), /The connection is back\..*Received and verified by the other side\.\n$/s)
+  t.match(receiving.stdout(), /"connection\.back".*"done"/s)
 })
