@@ -1,20 +1,46 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LocalSendError } from '../errors.js'
+import type { SessionId } from '../ids.js'
 
 /** Chunks that one transfer may have in flight at most, however much memory is free: one for each of libuv's threads, one on its way. */
 const MAX_PER_TRANSFER = 5
 /** Milliseconds that a transfer waits for its first slot, unless told otherwise. */
 const ADMISSION_TIMEOUT = 10_000
+/** Milliseconds without a whole chunk after which a transfer counts as standing still: less than others wait for its slot. */
+const STANDSTILL = 5000
+/** Milliseconds between two looks for one that stands still. */
+const LOOK_EVERY = 250
+/** Seconds after which who was refused, or had to make room, may come again. */
+const RETRY_AFTER = 5
 
 /** To be called exactly once when a chunk is no longer held. */
 export type Release = () => void
+
+/** Who asks for slots. */
+export interface Taker {
+  readonly signal: AbortSignal
+  /** Slots are shared out between sessions. */
+  readonly sessionId?: SessionId
+  /** Ends it early, so that another one has its slots; whoever cannot be ended keeps them. */
+  readonly abort?: (reason: unknown) => void
+}
+
+interface Waiter {
+  readonly taker: Taker
+  readonly admit: () => void
+}
 
 /**
  * The memory for the chunks in flight of all uploads and downloads together (STREAM_MEMORY), in slots of one chunk.
  *
  * Every admitted transfer owns one slot for as long as it lasts, so that none can be starved by the others, slow ones
  * included. More are lent while nobody waits to be admitted, but never more than half of all: a client that stops reading
- * keeps what it was lent. Transfers are admitted in the order they came, and refused with SERVER_BUSY if that takes too long.
+ * keeps what it was lent. A slot that comes free goes to the session that has the fewest transfers; who waits too long is
+ * refused with SERVER_BUSY.
+ *
+ * While others wait, nobody keeps slots by standing still: of the sessions that have more transfers than the one that waits, the
+ * one with most loses the transfer that has stood still longest. (Tor ends what is oldest for the same reason: Jansen and others,
+ * The Sniper Attack, NDSS 2014.) Where nobody waits, nobody loses anything.
  * Invariant: slots lent and owned never exceed the budget.
  */
 export class MemoryBudget {
@@ -23,7 +49,14 @@ export class MemoryBudget {
   readonly #patience: number
   #free: number
   #lendable: number
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new Set<Waiter>()
+  /** Transfers of each session; those that no session has are one. */
+  readonly #held = new Map<SessionId | undefined, number>()
+  /** Transfers that have not been told to make room. */
+  readonly #staying = new Map<Lane, Taker>()
+  /** The transfer that was told to, until it has. */
+  #leaving: Lane | undefined
+  #looking: NodeJS.Timeout | undefined
 
   /**
    * @param bytes - the budget
@@ -48,36 +81,44 @@ export class MemoryBudget {
   }
 
   /**
-   * Admits a transfer.
+   * Admits a transfer. It may be ended with SERVER_BUSY if it then stands still.
    * @throws LocalSendError SERVER_BUSY; the signal's reason
    */
-  async admit (signal: AbortSignal): Promise<Lane> {
-    signal.throwIfAborted()
-    if (this.#free > 0 && this.#waiting.size === 0) this.#free -= 1
-    else await this.#wait(signal)
-    return new Lane({
+  async admit (taker: Taker): Promise<Lane> {
+    taker.signal.throwIfAborted()
+    if (this.#free > 0) {
+      this.#free -= 1
+      this.#count(taker, 1)
+    } else {
+      await this.#wait(taker)
+    }
+    const lane = new Lane({
       borrow: () => this.#borrow(),
       giveBackBorrowed: () => {
         this.#lendable += 1
         this.#giveBack()
       },
-      giveBackOwned: () => { this.#giveBack() }
+      giveBackOwned: () => { this.#leave(taker, lane) }
     })
+    this.#staying.set(lane, taker)
+    return lane
   }
 
-  async #wait (signal: AbortSignal): Promise<void> {
+  async #wait (taker: Taker): Promise<void> {
     const ended = new AbortController()
     let admit: () => void = () => {}
     const admitted = new Promise<true>((resolve) => { admit = () => { resolve(true) } })
-    this.#waiting.add(admit)
-    const timedOut = delay(this.#patience, false, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => false)
+    const waiter = { taker, admit }
+    this.#waiting.add(waiter)
+    this.#look()
+    const timedOut = delay(this.#patience, false, { signal: AbortSignal.any([taker.signal, ended.signal]) }).catch(() => false)
     const served = await Promise.race([admitted, timedOut])
     ended.abort()
     if (served) return
     // The slot may have been handed over between the end of the wait and this line.
-    if (!this.#waiting.delete(admit)) this.#giveBack()
-    signal.throwIfAborted()
-    throw new LocalSendError('SERVER_BUSY', { retryAfter: 5 })
+    if (!this.#waiting.delete(waiter)) this.#leave(taker)
+    taker.signal.throwIfAborted()
+    throw new LocalSendError('SERVER_BUSY', { retryAfter: RETRY_AFTER })
   }
 
   #borrow (): boolean {
@@ -87,14 +128,68 @@ export class MemoryBudget {
     return true
   }
 
+  #leave (taker: Taker, lane?: Lane): void {
+    this.#count(taker, -1)
+    if (lane !== undefined) this.#staying.delete(lane)
+    if (lane === this.#leaving) this.#leaving = undefined
+    this.#giveBack()
+    this.#makeRoom()
+  }
+
   #giveBack (): void {
-    const [next] = this.#waiting
+    const next = this.#next()
     if (next === undefined) {
       this.#free += 1
     } else {
       this.#waiting.delete(next)
-      next()
+      this.#count(next.taker, 1)
+      next.admit()
     }
+  }
+
+  /** Who waits and whose session has least; of several, who came first. */
+  #next (): Waiter | undefined {
+    let next: Waiter | undefined
+    for (const waiter of this.#waiting) if (next === undefined || this.#heldBy(waiter.taker) < this.#heldBy(next.taker)) next = waiter
+    return next
+  }
+
+  #heldBy ({ sessionId }: Taker): number {
+    return this.#held.get(sessionId) ?? 0
+  }
+
+  #count (taker: Taker, change: 1 | -1): void {
+    const held = this.#heldBy(taker) + change
+    if (held === 0) this.#held.delete(taker.sessionId)
+    else this.#held.set(taker.sessionId, held)
+  }
+
+  /** Looks for room now, and from time to time as long as somebody waits. */
+  #look (): void {
+    this.#makeRoom()
+    this.#looking ??= setInterval(() => {
+      // One that takes long to end must not keep the others waiting.
+      this.#leaving = undefined
+      this.#makeRoom()
+      if (this.#waiting.size > 0) return
+      clearInterval(this.#looking)
+      this.#looking = undefined
+    }, LOOK_EVERY).unref()
+  }
+
+  #makeRoom (): void {
+    const next = this.#next()
+    if (next === undefined || this.#leaving !== undefined) return
+    const since = performance.now() - STANDSTILL
+    const least = this.#heldBy(next.taker)
+    const [found] = [...this.#staying]
+      .filter(([lane, taker]) => taker.abort !== undefined && lane.stillSince <= since && this.#heldBy(taker) > least)
+      .sort(([a, x], [b, y]) => this.#heldBy(y) - this.#heldBy(x) || a.stillSince - b.stillSince)
+    if (found === undefined) return
+    const [lane, taker] = found
+    this.#leaving = lane
+    this.#staying.delete(lane)
+    taker.abort?.(new LocalSendError('SERVER_BUSY', { retryAfter: RETRY_AFTER }))
   }
 }
 
@@ -111,9 +206,15 @@ export class Lane {
   #inFlight = 0
   #closed = false
   #wake: (() => void) | undefined
+  #stillSince = performance.now()
 
   constructor (lender: Lender) {
     this.#lender = lender
+  }
+
+  /** When a chunk was last done with, by the monotonic clock. */
+  get stillSince (): number {
+    return this.#stillSince
   }
 
   /** Takes a slot for a chunk, waiting until one of this transfer's own chunks is released if no other is to be had. */
@@ -136,6 +237,7 @@ export class Lane {
   }
 
   #release (): void {
+    this.#stillSince = performance.now()
     this.#inFlight -= 1
     this.#shrink()
     this.#wake?.()

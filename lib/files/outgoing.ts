@@ -59,7 +59,7 @@ export async function sendOut ({ sessions, budget, onError }: OutgoingDependenci
   }
   try {
     reserved = await reserve(await sessions.stillIn(session.id, id))
-    lane = await budget.admit(transfer.signal)
+    lane = await budget.admit(transfer)
     transfer.signal.throwIfAborted()
     content = await reserved.open(lane, transfer.signal)
     const source = await begun(content.pieces)

@@ -117,7 +117,7 @@ export class ResumableUploads {
         if (piece.offset !== offset) throw new LocalSendError('UPLOAD_OFFSET_MISMATCH', { detail: `It stands at ${offset}.` })
         if (!isUpload(entry)) return nothingMore(entry, piece)
         const upload = await this.#withLength(session, entry, piece.length)
-        const lane = await budget.admit(transfer.signal)
+        const lane = await budget.admit(transfer)
         try {
           return await this.#writer.write(session, upload, piece, { transfer, lane, onPiece: turn.touch })
         } finally {
@@ -165,7 +165,7 @@ export class ResumableUploads {
     await records.append(session.id, upload.id, size, upload)
     const recovered = { ...upload, parts: [...upload.parts, size] }
     if (offsetOf(recovered) !== upload.length) return recovered
-    const lane = await budget.admit(new AbortController().signal)
+    const lane = await budget.admit({ signal: new AbortController().signal, sessionId: session.id })
     try {
       return await this.#writer.finish(session, recovered, lane)
     } finally {

@@ -97,7 +97,7 @@ export class S3Writer implements BlobWriter {
     for (let rest = bytes; rest.length > 0;) {
       this.#stop.signal.throwIfAborted()
       if (this.#part?.isFull === true) await this.#sendPart()
-      this.#part ??= new FillingPart(await this.#use.memory.admit(this.#stop.signal), this.#use.partSize)
+      this.#part ??= new FillingPart(await this.#use.memory.admit({ signal: this.#stop.signal }), this.#use.partSize)
       rest = rest.subarray(this.#part.append(rest))
     }
     this.#size += bytes.length

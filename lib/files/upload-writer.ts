@@ -17,7 +17,7 @@ import type { UploadActivity } from './upload-activity.js'
 const MAX_PARTS = 10_000
 
 /** What breaks a piece off and leaves what had arrived of it good. */
-const KEEPING: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UPLOAD_LOCKED', 'SERVER_STOPPING']
+const KEEPING: readonly ErrorCode[] = ['UPLOAD_INCOMPLETE', 'UPLOAD_STALLED', 'UPLOAD_LOCKED', 'SERVER_BUSY', 'SERVER_STOPPING']
 
 /** What makes an upload worth nothing: all of it is removed. */
 const GIVEN_UP: readonly ErrorCode[] = ['CHECKSUM_MISMATCH', 'FILE_TYPE_NOT_ALLOWED', 'CONTAINER_REFUSED']

@@ -76,7 +76,7 @@ export class WholeUploads {
     try {
       await sessions.stillIn(session.id, id)
       await quota.check(session, expectedSize)
-      lane = await budget.admit(transfer.signal)
+      lane = await budget.admit(transfer)
       for await (const file of abortable(incoming, transfer.signal)) {
         if (session.files.length + session.uploads.length + stored.length >= session.limits.maxFiles) throw new LocalSendError('TOO_MANY_FILES')
         const sealed = await this.#store({ participant, transfer, lane, begun }, file)

@@ -6,6 +6,7 @@ import type { ParticipantId } from './session.js'
 
 /** One upload or download under way. */
 export interface Transfer {
+  readonly sessionId: SessionId
   /** Fires once, whatever ends the transfer early: its session, its participant, its client, the server, or itself. */
   readonly signal: AbortSignal
   /** Ends the transfer early; the first reason counts. */
@@ -18,7 +19,6 @@ export interface Transfer {
 
 interface Running extends Transfer {
   readonly direction: Direction
-  readonly sessionId: SessionId
   readonly participantId: ParticipantId
 }
 
