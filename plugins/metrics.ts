@@ -36,7 +36,8 @@ export default fp<{ version: string }>(async (app, { version }) => {
       await reply.type(registry.contentType).send(await read()))
     return
   }
-  const own = Fastify({ logger: false })
+  const own = Fastify({ logger: false, genReqId: () => crypto.randomUUID() })
+  app.accountFor(own)
   await own.register(errorsPlugin)
   if (token !== undefined) await own.register(rateLimit, { max: limit, timeWindow: window * 1000, keyGenerator: byAddress, allowList: (request) => bears(request, token), errorResponseBuilder: tooMany })
   const refuseGuess = async (request: FastifyRequest): Promise<void> => {
@@ -51,4 +52,4 @@ export default fp<{ version: string }>(async (app, { version }) => {
   // Before the server takes its first request: a port that is not to be had stops the start.
   app.addHook('onReady', async () => { app.log.info(`metrics at ${await own.listen({ host, port })}/metrics`) })
   app.addHook('onClose', () => own.close())
-}, { name: 'metrics', dependencies: ['config', 'operator', 'sessions', 'files', 'webhook'] })
+}, { name: 'metrics', dependencies: ['config', 'audit', 'operator', 'sessions', 'files', 'webhook'] })

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
+import { Writable } from 'node:stream'
 import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
 import { createEndToEnd } from '../helpers/end-to-end.js'
@@ -135,8 +136,18 @@ t.test('on a port of their own', async (t) => {
   await app.close()
   await t.rejects(fetch(`${own}/metrics`))
 
-  await startServer(t, { METRICS_PORT: String(port), METRICS_TOKEN, RATE_LIMIT_OPERATOR: '3' })
+  const lines: Array<Record<string, unknown>> = []
+  const stream = new Writable({
+    write: (line: Buffer, _encoding, done) => {
+      lines.push(JSON.parse(line.toString()) as Record<string, unknown>)
+      done()
+    }
+  })
+  await startServer(t, { METRICS_PORT: String(port), METRICS_TOKEN, RATE_LIMIT_OPERATOR: '3' }, { logger: { level: 'info', stream } })
   for (let i = 0; i < 3; i++) t.equal((await call(`${own}/metrics`, { token: 'a guess' })).summary, '401 OPERATOR_ONLY')
   t.equal((await call(`${own}/metrics`, { token: 'another' })).summary, '429 TOO_MANY_REQUESTS', 'guesses are limited there, too')
   t.equal((await scrape(`${own}/metrics`, METRICS_TOKEN)).get('local_send_operator_refusals_total{area="metrics"}'), 3, 'and counted')
+  const audited = lines.filter(({ audit }) => audit === true)
+  t.match(audited, Array.from({ length: 3 }, () => ({ event: 'operator.refused', area: 'metrics', address: '127.0.0.1' })), 'and accounted for')
+  t.equal(new Set(audited.map(({ reqId }) => reqId)).size, 3, 'each as a request of its own')
 })
