@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
@@ -39,9 +39,18 @@ const PARSER_CODES: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE'
 }
 
-/** Answers a request that no route can be found for, since its path cannot be read. */
-export function refuseUrl (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
-  send(reply, new LocalSendError('INVALID_REQUEST', { detail: 'Its path cannot be read, or a part of it is too long.', cause: error }))
+const unreadable = new WeakSet<IncomingMessage>()
+/** No route has it. */
+const NO_PATH = '/unreadable'
+
+/**
+ * Refuses a request that no route can be found for, since its path cannot be read, by way of the handler of those that none is found
+ * for: the framework would pass over all hooks, and with them the headers of every answer, the metrics, and what becomes of a body.
+ */
+export function refuseUrl (_error: FastifyError, { raw, server }: FastifyRequest, reply: FastifyReply): void {
+  unreadable.add(raw)
+  raw.url = NO_PATH
+  server.routing(raw, reply.raw)
 }
 
 /** A connection, as Node's own handler of such errors looks at it too: with the answer that is on its way. */
@@ -67,7 +76,9 @@ export default fp((app) => {
     else request.log.debug({ err: error }, known.message)
     return send(reply, known)
   })
-  app.setNotFoundHandler((_request, reply) => send(reply, new LocalSendError('NOT_FOUND')))
+  app.setNotFoundHandler(({ raw }, reply) => send(reply, unreadable.has(raw)
+    ? new LocalSendError('INVALID_REQUEST', { detail: 'Its path cannot be read, or a part of it is too long.' })
+    : new LocalSendError('NOT_FOUND')))
   return Promise.resolve()
 }, { name: 'errors' })
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { createSession, call } from '../helpers/client.js'
+import { METRICS_TOKEN } from '../helpers/metrics.js'
 import { connectTo, exchange } from '../helpers/raw.js'
 import { startServer } from '../helpers/server.js'
 
@@ -25,6 +26,18 @@ t.test('what is not HTTP, or has no path that can be read, is refused in the for
     t.match(rest, { statusCode: Number(refusal.slice(0, 3)), error: String, message: String }, name)
     t.match(head, /content-type: application\/json; charset=utf-8/i, name)
     t.notMatch(body, /script|yyy/, `${name}: nothing of the request comes back`)
+  }
+})
+
+t.test('a path that cannot be read gets the headers of every answer, and is counted', async (t) => {
+  const { origin } = await startServer(t, { METRICS_TOKEN })
+  const paths = ['/%zz', '/%ff/x', `/api/session/${'a'.repeat(1025)}/status`]
+  for (const [i, path] of paths.entries()) {
+    const answer = await exchange(origin, [`POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello`])
+    t.match(answer, /^HTTP\/1\.1 400 .*"INVALID_REQUEST"/s)
+    for (const name of ['content-security-policy', 'x-content-type-options', 'x-request-id']) t.match(answer, new RegExp(`^${name}: .`, 'im'), `${name} of ${path.slice(0, 20)}`)
+    const { body } = await call(`${origin}/metrics`, { token: METRICS_TOKEN })
+    t.match(body['text'], `local_send_http_errors_total{code="INVALID_REQUEST"} ${i + 1}\n`)
   }
 })
 
