@@ -43,6 +43,8 @@ import uploadsRoutes from './routes/uploads.js'
 const BODY_LIMIT = 16 * 1024
 /** Characters of a part of a path: of a file's name, as long as its schema lets it be. */
 const LONGEST_PARAM = 1024
+/** The connection plugin refuses it in the catalogue's words; Node would without a body. */
+const NODE_OPTIONS = { requireHostHeader: false }
 /** Less than the time after which this server or a proxy closes a connection on which nothing is sent. */
 const HEARTBEAT = 15_000
 
@@ -62,7 +64,7 @@ export async function buildApp (config: Config, { logger = false, heartbeat = HE
   const app = Fastify<Server>({
     logger,
     // HTTP/1.1 there, too: every transfer has a connection, and with it a flow control, of its own.
-    ...(tls !== undefined && { https: tls.certificate }),
+    ...(tls === undefined ? { http: NODE_OPTIONS } : { https: { ...tls.certificate, ...NODE_OPTIONS } }),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: LONGEST_PARAM },
     // Later than a body counts as stalled: whoever sends one that stalls is still there to be told.

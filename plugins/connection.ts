@@ -40,6 +40,11 @@ export default fp((app) => {
       if (!reply.raw.writableFinished) controller.abort(new LocalSendError('UPLOAD_INCOMPLETE'))
     })
     void reply.header('x-request-id', request.id)
+    // RFC 9112, section 3.2.
+    if (request.raw.httpVersion === '1.1' && request.raw.headers.host === undefined) {
+      done(new LocalSendError('INVALID_REQUEST', { detail: 'It has no Host header.' }))
+      return
+    }
     if (!stopping || request.routeOptions.config.whileStopping === true) {
       done()
       return

@@ -15,6 +15,7 @@ t.test('what is not HTTP, or has no path that can be read, is refused in the for
     'a length and chunks': ['POST /api/session/create HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}', '400 INVALID_REQUEST'],
     'headers that are too long': [`GET /health HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, '431 HEADERS_TOO_LARGE'],
     'an expectation that nobody knows, of no path': ['GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: miracles\r\n\r\n', '404 NOT_FOUND'],
+    'no host': ['GET /health HTTP/1.1\r\nconnection: close\r\n\r\n', '400 INVALID_REQUEST'],
     'a path that does not decode': ['GET /%zz<script> HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', '400 INVALID_REQUEST'],
     'an id that is too long': [`GET /api/session/${'a'.repeat(1025)}/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, '400 INVALID_REQUEST']
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { copyFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import t from 'tap'
@@ -38,6 +39,10 @@ t.test('HTTPS without a proxy', async (t) => {
   t.equal(headers.get('strict-transport-security'), null, 'HSTS speaks for the whole host: not without being told so')
   const own = await call(`${session.url}/upload`, { method: 'POST', headers: { cookie: `local_send_creator=${session.token}`, origin }, body: form({ content: randomContent(10) }) })
   t.equal(own.status, 201, 'a page of this origin, by cookie')
+
+  const bare = connect({ host: '127.0.0.1', port: Number(new URL(origin).port), rejectUnauthorized: false })
+  bare.write('GET /health HTTP/1.1\r\nconnection: close\r\n\r\n')
+  t.match(await text(bare), 'INVALID_REQUEST', 'without a host')
 })
 
 t.test('a server that has its host to itself says so by HSTS', async (t) => {
