@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -95,12 +95,19 @@ export async function startBrowser (t: Test, ...args: string[]): Promise<Browser
 /** Milliseconds within which a download of a test is over, unless it says otherwise. */
 const DOWNLOAD_TIMEOUT = 20_000
 
-/** The path of the file of this name, as soon as the browser has the whole of it: until then it goes by another name. */
+/**
+ * The path of the file of this name, which must not be empty, as soon as the browser has the whole of it. Until then there is none,
+ * or an empty one that keeps the name free, and what has come lies beside it.
+ */
 export async function downloaded (folder: string, name: string, timeout = DOWNLOAD_TIMEOUT): Promise<string> {
+  const path = join(folder, name)
   const deadline = Date.now() + timeout
-  while (!(await readdir(folder)).includes(name)) {
-    if (Date.now() > deadline) throw new Error(`no ${name} among the downloads: ${(await readdir(folder)).join(', ')}`)
+  for (let before = 0; ;) {
+    const there = await readdir(folder)
+    const { size } = await stat(path).catch(() => ({ size: 0 }))
+    if (size > 0 && size === before && !there.includes(`${name}.crdownload`)) return path
+    if (Date.now() > deadline) throw new Error(`no ${name} that is whole, but ${size} bytes of it, among the downloads: ${there.join(', ')}`)
+    before = size
     await setTimeout(50)
   }
-  return join(folder, name)
 }
