@@ -2,7 +2,6 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
 import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
@@ -15,6 +14,7 @@ import type { IContainer } from 'kubernetes-models/v1/Container'
 import t from 'tap'
 import { parse } from 'yaml'
 import { readConfig, VARIABLES, type Config } from '../../lib/config.js'
+import { eventually } from '../helpers/events.js'
 import { adapted, freePort, shipped } from '../helpers/nginx.js'
 import { projectPath } from '../helpers/project.js'
 import { newSecret } from '../helpers/restart.js'
@@ -106,7 +106,7 @@ t.test('Valkey as Compose and Kubernetes start it keeps what it is told, and ope
     t.teardown(() => child.kill('SIGKILL'))
     const check = adapted(probe ?? '', { 'valkey-cli': `redis-cli -p ${port}` })
     const isHealthy = async (REDISCLI_AUTH: string): Promise<boolean> => await run('sh', ['-c', check], { env: { ...env, REDISCLI_AUTH } }).then(() => true, () => false)
-    while (!await isHealthy(password)) await delay(20)
+    await eventually(() => isHealthy(password))
     t.notOk(await isHealthy('another one'))
     const setting = async (name: string): Promise<string> => (await run('redis-cli', ['-p', port, 'config', 'get', name], { env })).stdout.trim().split('\n')[1] ?? ''
     t.same(await Promise.all(['maxmemory-policy', 'appendonly', 'maxmemory'].map(setting)), ['noeviction', 'yes', String(384 * 2 ** 20)])

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { startCaddy } from '../helpers/caddy.js'
 import { call, createSession, download, joinSession, randomContent, type Answer, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { sharedSettings, startInstances } from '../helpers/instances.js'
 import { startNginx, type Upstreams } from '../helpers/nginx.js'
 import type { ServerProcess } from '../helpers/process.js'
@@ -86,7 +87,10 @@ t.test('nginx gives another instance what is safe to do twice, and nothing else'
     const untilTaken = async (send: () => Promise<{ readonly status: number }>): Promise<number> => {
       const before = failing.taken.length
       let status = 0
-      while (failing.taken.length === before) ({ status } = await send())
+      await eventually(async () => {
+        ({ status } = await send())
+        return failing.taken.length > before
+      })
       return status
     }
     // More than nginx keeps of a body.

@@ -4,11 +4,10 @@ import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { request } from 'node:https'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { authorities } from '../helpers/certificate.js'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, type TestSession } from '../helpers/client.js'
-import { arrival, listen } from '../helpers/events.js'
+import { arrival, eventually, listen } from '../helpers/events.js'
 import { startServer } from '../helpers/server.js'
 import { beginUpload, sendPiece } from '../helpers/tus.js'
 
@@ -30,7 +29,7 @@ export async function checkProxy (t: Test, startProxy: StartProxy): Promise<void
     for (const [name, open] of Object.entries({ 'HTTP/1.1': openPut, 'HTTP/2': openPutOverHttp2 })) {
       const upload = open(session, `${session.url}/files/video.bin`)
       upload.write(CONTENT.subarray(0, FIRST))
-      while (await arrivedOf(session) < ARRIVED) await delay(10)
+      await eventually(async () => await arrivedOf(session) >= ARRIVED, 10)
       upload.end(CONTENT.subarray(FIRST))
       t.equal(await upload.status, 201, name)
     }

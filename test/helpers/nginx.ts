@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { createCertificate, trust } from './certificate.js'
+import { eventually } from './events.js'
 import { projectPath } from './project.js'
 import { temporaryFolder } from './server.js'
 import { NGINX } from './services.js'
@@ -70,10 +70,10 @@ export async function startProgram (t: Test, program: string, args: readonly str
     child.kill('SIGTERM')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   })
-  while (!await takesConnections(port)) {
+  await eventually(() => {
     if (child.exitCode !== null) throw new Error(`${program} does not start: ${said}`)
-    await delay(20)
-  }
+    return takesConnections(port)
+  }, 20)
 }
 
 /** What stands around the site in a file of Debian's package. */

@@ -1,8 +1,8 @@
 import { request, type ClientRequest } from 'node:http'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { call, type Answer, type TestSession } from './client.js'
+import { eventually } from './events.js'
 
 export const TUS = { 'tus-resumable': '1.0.0' }
 export const PIECE = { ...TUS, 'content-type': 'application/offset+octet-stream' }
@@ -33,13 +33,12 @@ export async function offsetOf (url: string, token: string): Promise<number> {
 
 /** Waits until the list of files says that so much of an upload has arrived. */
 export async function arrived ({ url, token }: TestSession, id: string, bytes: number): Promise<void> {
-  for (;;) {
+  await eventually(async () => {
     const files = (await call(`${url}/files`, { token })).body['files'] as Array<{ file_id: string, offset: number }>
     const upload = files.find(({ file_id: fileId }) => fileId === id)
     if (upload === undefined) throw new Error('the upload is gone')
-    if (upload.offset >= bytes) return
-    await delay(10)
-  }
+    return upload.offset >= bytes
+  }, 10)
 }
 
 /** Upload-Checksum of a piece. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { call, createSession, form, joinSession, randomContent, uploadFile } from '../helpers/client.js'
 import { createEndToEnd } from '../helpers/end-to-end.js'
+import { eventually } from '../helpers/events.js'
 import { startServer } from '../helpers/server.js'
 
 const ADMIN_TOKEN = 'admin-token-that-nobody-guesses'
@@ -49,7 +50,7 @@ t.test('the list shows what there is and nothing secret; closing ends a session 
   })
 
   const uploading = fetch(`${managed.url}/upload`, { method: 'POST', headers: { authorization: `Bearer ${managed.token}`, 'content-type': 'multipart/form-data; boundary=x' }, body: neverEnding(), duplex: 'half' })
-  while (app.sessions.transfers.size === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await eventually(() => app.sessions.transfers.size > 0)
   t.match((await admin('GET', '/sessions?limit=1000')).body['sessions'], [...listed].map(({ session_id: id }) => ({ session_id: id, transfers: id === managed.id ? 1 : 0 })))
   t.equal((await admin('DELETE', `/sessions/${managed.id}`)).status, 204)
   t.match(await (await uploading).json(), { code: 'SESSION_CLOSED' })

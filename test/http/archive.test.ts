@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, sha256, uploadFile, type TestSession, type UploadedFile } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startServer, temporaryFolder, type TestServer } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
 
@@ -73,7 +74,7 @@ async function uploadInParts ({ url }: TestSession, token: string, name: string,
 }
 
 const settled = async ({ app }: TestServer): Promise<void> => {
-  while (app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => app.sessions.transfers.size === 0)
 }
 
 t.test('an archive unpacks to every byte of every file, under names of their own', async (t) => {
@@ -219,7 +220,7 @@ t.test('readers that stop or hang up keep no memory from others', async (t) => {
   const { server, session, url } = await setUp(t, [8 * MIB, 8 * MIB], { STREAM_MEMORY: '2MiB' })
   const stalled = await Promise.all(Array.from({ length: 3 }, () => begin(url, session.token)))
   t.notOk((await readAll(await begin(url, session.token))).broken, 'others are served meanwhile')
-  while (server.app.sessions.transfers.size > 3) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size <= 3)
   for (const response of stalled) response.destroy()
   // More often than there are slots.
   for (let i = 0; i < 6; i++) {

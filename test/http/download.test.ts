@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, sha256, uploadFile, type TestSession, type UploadedFile } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 
 const CHUNK = 2 ** 18
@@ -182,7 +183,7 @@ t.test('closing and leaving end a download under way', async (t) => {
     response.once('readable', () => { response.read(1) })
     await delay(50)
     await call(`${session.url}/${end}`, { method: 'POST', token })
-    while (server.app.sessions.transfers.size > 0) await delay(10)
+    await eventually(() => server.app.sessions.transfers.size === 0)
     response.resume()
     await failed
     t.ok(response.destroyed, end)
@@ -198,10 +199,10 @@ t.test('a reader that stops holds no more than its share, and releases it', asyn
   }))
   t.equal((await download(url, session.token)).bytes.length, 40 * 2 ** 20, 'others are served meanwhile')
   // The server learns that its last bytes were sent after the client has read them.
-  while (server.app.sessions.transfers.size > 3) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size <= 3)
   t.equal(server.app.sessions.transfers.size, 3, 'those that stopped are still there')
   for (const response of stalled) response.destroy()
-  while (server.app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size === 0)
   const all = await Promise.all(Array.from({ length: 8 }, () => download(url, session.token)))
   t.ok(all.every(({ bytes }) => bytes.length === 40 * 2 ** 20), 'all slots are back')
 })
@@ -224,7 +225,7 @@ t.test('max_downloads is exact under concurrent downloads, and a broken one does
   const [response] = await once(request, 'response') as [IncomingMessage]
   t.equal((await call(url, { token: session.token })).summary, '410 DOWNLOADS_USED_UP', 'one is under way')
   response.destroy()
-  while (server.app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size === 0)
 
   const answers = await Promise.all(Array.from({ length: 20 }, () => download(url, session.token)))
   t.equal(answers.filter(({ status }) => status === 200).length, 1)

@@ -3,6 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, randomContent, sha256, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 import { beginUpload, openPiece, sendPiece } from '../helpers/tus.js'
 
@@ -38,10 +39,6 @@ function follow (url: string, token: string, headers: Record<string, string> = {
   return { response, whole, received: () => Buffer.concat(pieces) }
 }
 
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await delay(10)
-}
-
 t.test('a file is received while it is still being sent', async (t) => {
   const { session, token, joiner } = await setUp(t)
   const content = randomContent(6 * CHUNK + 99)
@@ -51,13 +48,13 @@ t.test('a file is received while it is still being sent', async (t) => {
   const { headers } = await reader.response
   t.equal(headers['content-length'], String(content.length))
   t.equal(headers['repr-digest'], undefined, 'nobody knows it yet')
-  await until(() => reader.received().length === 1000)
+  await eventually(() => reader.received().length === 1000)
 
   const piece = openPiece(url, token, 1000, { 'content-length': String(content.length - 1000) })
   piece.request.write(content.subarray(1000, 1000 + 3 * CHUNK + 1))
-  await until(() => reader.received().length === 1000 + 3 * CHUNK)
+  await eventually(() => reader.received().length === 1000 + 3 * CHUNK)
   const late = follow(`${session.url}/download/${id}`, joiner)
-  await until(() => late.received().length === 1000 + 3 * CHUNK)
+  await eventually(() => late.received().length === 1000 + 3 * CHUNK)
   const part = await download(`${session.url}/download/${id}`, joiner, { range: `bytes=500-${CHUNK}` })
   t.equal(part.headers.get('content-range'), `bytes 500-${CHUNK}/${content.length}`)
   t.ok(Buffer.from(content.subarray(500, CHUNK + 1)).equals(part.bytes))
@@ -79,10 +76,10 @@ t.test('of a length that nobody knows, and over an interruption of the sender', 
   const { statusCode, headers } = await reader.response
   t.equal(statusCode, 200, 'without a length there is no range')
   t.equal(headers['content-length'], undefined)
-  await until(() => reader.received().length === 2 * CHUNK)
+  await eventually(() => reader.received().length === 2 * CHUNK)
   piece.request.destroy()
-  await until(() => server.app.sessions.transfers.size === 1)
-  await until(() => reader.received().length === 2 * CHUNK + 5)
+  await eventually(() => server.app.sessions.transfers.size === 1)
+  await eventually(() => reader.received().length === 2 * CHUNK + 5)
   await sendPiece(url, token, 2 * CHUNK + 5, content.slice(2 * CHUNK + 5))
   await sendPiece(url, token, content.length, new Uint8Array(), { 'upload-length': String(content.length) })
   t.ok(await reader.whole)
@@ -96,7 +93,7 @@ t.test('a reader never takes a part of a file for the whole', async (t) => {
     const { url, id } = await beginUpload(session, token, { 'upload-length': String(content.length), ...headers })
     await sendPiece(url, token, 0, content.slice(0, CHUNK))
     const reader = follow(`${session.url}/download/${id}`, joiner)
-    await until(() => reader.received().length === CHUNK)
+    await eventually(() => reader.received().length === CHUNK)
     return { url, id, reader }
   }
   const stalled = await begin()

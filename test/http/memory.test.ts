@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, form, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 import { beginUpload, offsetOf, openPiece } from '../helpers/tus.js'
 
@@ -77,7 +77,7 @@ function open ({ url, token }: TestSession, path: string): { readonly response: 
 
 /** Waits until all slots are taken and more are asked for. */
 async function allTaken ({ app: { memoryBudget: budget } }: TestServer): Promise<void> {
-  while (budget.used < budget.slots || budget.waiting === 0) await delay(10)
+  await eventually(() => budget.used === budget.slots && budget.waiting > 0)
 }
 
 async function lengthOf (response: IncomingMessage): Promise<number> {

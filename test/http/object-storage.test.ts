@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, form, joinSession, randomContent, sha256, uploadFile } from '../helpers/client.js'
 import { createEndToEnd, letIn, sealedUploadHeaders, sealFile, uploadSealed } from '../helpers/end-to-end.js'
+import { eventually } from '../helpers/events.js'
 import { startFaults } from '../helpers/faults.js'
 import { emptied, environmentFor, PART, startS3 } from '../helpers/s3.js'
 import { startServer } from '../helpers/server.js'
@@ -11,10 +12,6 @@ import { needs } from '../helpers/services.js'
 import { arrived, beginUpload, checksumOf, offsetOf, openPiece, sendPiece } from '../helpers/tus.js'
 
 const MIB = 2 ** 20
-
-async function until (holds: () => Promise<boolean>): Promise<void> {
-  while (!await holds()) await delay(20)
-}
 
 t.test('files in object storage', async (t) => {
   if (!await needs(t, 'swift')) return
@@ -75,7 +72,7 @@ t.test('files in object storage', async (t) => {
     const [response] = await once(outgoing, 'response') as [IncomingMessage]
     const received: Buffer[] = []
     const complete = (async () => { for await (const bytes of response) received.push(bytes as Buffer) })()
-    await until(() => Promise.resolve(Buffer.concat(received).length >= 4 * PART))
+    await eventually(() => Promise.resolve(Buffer.concat(received).length >= 4 * PART))
     piece.request.end(content.subarray(5 * PART))
     t.equal((await piece.answer).status, 204)
     await complete
@@ -113,21 +110,21 @@ t.test('files in object storage', async (t) => {
     const upload = await beginUpload(session, session.token, { 'upload-length': String(6 * PART) })
     const piece = openPiece(upload.url, session.token, 0, { 'content-length': String(6 * PART) })
     piece.request.write(randomContent(PART + 1000))
-    await until(async () => (await s3.uploads()).length === 1)
+    await eventually(async () => (await s3.uploads()).length === 1)
     piece.request.destroy()
     t.equal(await offsetOf(upload.url, session.token), PART + 1000, 'of an upload that can be resumed all that came')
     const guarded = openPiece(upload.url, session.token, PART + 1000, { 'content-length': String(2 * PART), 'upload-checksum': `sha256 ${Buffer.alloc(32).toString('base64')}` })
     guarded.request.write(randomContent(PART + 1000))
-    await until(async () => (await s3.uploads()).length === 1)
+    await eventually(async () => (await s3.uploads()).length === 1)
     guarded.request.destroy()
     t.equal(await offsetOf(upload.url, session.token), PART + 1000, 'of a piece with a checksum nothing')
     const put = request(`${session.url}/upload`, { method: 'POST', agent: false, headers: { authorization: `Bearer ${session.token}`, 'content-type': 'multipart/form-data; boundary=x', 'content-length': 5 * PART } })
     put.on('error', () => {})
     put.write('--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n')
     put.write(randomContent(PART + 1000))
-    await until(async () => (await s3.uploads()).length === 1)
+    await eventually(async () => (await s3.uploads()).length === 1)
     put.destroy()
-    await until(async () => (await s3.uploads()).length === 0)
+    await eventually(async () => (await s3.uploads()).length === 0)
     t.equal((await s3.objects()).length, 1, 'of a whole upload nothing')
     await call(`${session.url}/close`, { method: 'POST', token: session.token })
     await emptied(t, s3)
@@ -144,10 +141,10 @@ t.test('files in object storage', async (t) => {
     t.ok(Number(refused.headers.get('retry-after')) > 0)
     t.equal((await call(`${session.url}/upload`, { method: 'POST', token: session.token, body: form({ content: randomContent(10) }) })).summary, '503 STORAGE_UNAVAILABLE')
     t.equal((await call(`${session.url}/download/${file.file_id}`, { token: session.token })).summary, '503 STORAGE_UNAVAILABLE')
-    await until(async () => (await call(`${origin}/health/ready`)).summary === '503 STORAGE_UNAVAILABLE')
+    await eventually(async () => (await call(`${origin}/health/ready`)).summary === '503 STORAGE_UNAVAILABLE')
     t.equal((await call(`${origin}/health/live`)).status, 200)
     await s3.restart()
-    await until(async () => (await call(`${origin}/health/ready`)).status === 200)
+    await eventually(async () => (await call(`${origin}/health/ready`)).status === 200)
     t.equal(await offsetOf(url, session.token), 1000, 'what was told is there')
     t.equal((await sendPiece(url, session.token, 1000, randomContent(1000))).status, 204)
     t.equal((await download(`${session.url}/download/${file.file_id}`, session.token)).bytes.length, 1000)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, randomContent, sha256, uploadFile, type Answer, type TestSession, type UploadedFile } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { connectTo, exchange } from '../helpers/raw.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 import { beginUpload, metadata, sendPiece } from '../helpers/tus.js'
@@ -68,9 +69,9 @@ t.test('what is refused, and that nothing of it stays', async (t) => {
   const socket = await connectTo(server.origin)
   socket.write(`${head}content-length: 500000\r\n\r\n`)
   socket.write(content)
-  while ((await blobs(server)).length === 1) await delay(10)
+  await eventually(async () => (await blobs(server)).length !== 1)
   socket.destroy()
-  while (server.app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size === 0)
   t.equal((await blobs(server)).length, 1, 'a client that goes away in the middle leaves nothing')
 })
 
@@ -83,7 +84,7 @@ t.test('a body that stalls or trickles is ended', async (t) => {
   socket.setEncoding('latin1').on('error', () => {}).on('data', (text: string) => { answer += text })
   socket.write(`PUT ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${session.token}\r\ncontent-length: 500000\r\n\r\n`)
   const trickle = setInterval(() => socket.write('x'), 50)
-  while (!answer.includes('UPLOAD_STALLED')) await delay(10)
+  await eventually(() => answer.includes('UPLOAD_STALLED'))
   clearInterval(trickle)
   socket.destroy()
   t.match(answer, /^HTTP\/1.1 408/)
@@ -99,7 +100,7 @@ t.test('a client that waits for its place does not count as stalled', async (t) 
     return response
   }))
   const answer = put(session, 'late.bin', randomContent(2 ** 20))
-  while (server.app.sessions.transfers.size < 3) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size >= 3)
   await delay(2500)
   for (const reader of readers) reader.destroy()
   t.equal((await answer).status, 201)
@@ -160,7 +161,7 @@ t.test('a download that its reader cut off right after the last byte counts', as
     if (received > size) socket.destroy()
   })
   socket.write(`GET ${pathname} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${joiner}\r\n\r\n`)
-  while (!socket.destroyed) await delay(10)
+  await eventually(() => socket.destroyed)
   await delay(100)
   t.equal((await download(`${session.url}/download/${id}`, joiner)).status, 410)
 })

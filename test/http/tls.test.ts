@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { copyFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import t from 'tap'
 import { readConfig } from '../../lib/config.js'
 import { buildApp } from '../../app.js'
 import { createCertificate, trust } from '../helpers/certificate.js'
 import { call, createSession, download, form, joinSession, PASSWORD, randomContent, uploadFile } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
 
@@ -60,7 +60,7 @@ t.test('a renewed certificate is taken without a restart, and one that cannot be
   const lines: string[] = []
   const logger = { level: 'info', stream: { write: (line: string) => { lines.push(line) } } }
   const { origin } = await startServer(t, { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }, { certificateInterval: 10, logger })
-  const logged = async (text: string): Promise<void> => { while (!lines.some((line) => line.includes(text))) await delay(5) }
+  const logged = async (text: string): Promise<void> => { await eventually(() => lines.some((line) => line.includes(text))) }
   const first = await fingerprintAt(origin)
 
   const renewed = await createCertificate(await temporaryFolder(t))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, form, joinSession, randomContent, sha256, uploadFile, type Answer, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { connectTo, exchange, postHead } from '../helpers/raw.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 
@@ -14,7 +15,7 @@ const blobs = async ({ folder }: TestServer): Promise<string[]> =>
 
 /** Waits until nothing is under way and says what is left: blobs, files of the session. */
 async function left (server: TestServer, { url, token }: TestSession): Promise<{ blobs: number, files: number }> {
-  while (server.app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size === 0)
   const { body } = await call(`${url}/files`, { token })
   return { blobs: (await blobs(server)).length, files: (body['files'] as object[]).length }
 }
@@ -134,7 +135,7 @@ t.test('a client that goes away in the middle leaves nothing', async (t) => {
   }))
   socket.write(`--${BOUNDARY}\r\n${filePart('').trimEnd()}\r\n\r\n`)
   for (let i = 0; i < 20; i++) socket.write(randomContent(CHUNK))
-  while ((await blobs(server)).length === 0) await delay(10)
+  await eventually(async () => (await blobs(server)).length > 0)
   socket.destroy()
   t.same(await left(server, session), { blobs: 0, files: 0 })
 })
@@ -153,16 +154,16 @@ for (const how of ['close', 'leave', 'expiry'] as const) {
     }))
     socket.write(`--${BOUNDARY}\r\n${filePart('').trimEnd()}\r\n\r\n`)
     for (let i = 0; i < 8; i++) socket.write(randomContent(CHUNK))
-    while ((await blobs(server)).length === 0) await delay(10)
+    await eventually(async () => (await blobs(server)).length > 0)
     if (how === 'close') await call(`${session.url}/close`, { method: 'POST', token: session.token })
     if (how === 'leave') await call(`${session.url}/leave`, { method: 'POST', token: joiner })
     if (how === 'expiry') {
       await delay(3000)
       await server.app.sessions.sweep()
     }
-    while (server.app.sessions.transfers.size > 0) await delay(10)
+    await eventually(() => server.app.sessions.transfers.size === 0)
     t.same(await blobs(server), [])
-    while (!answer.includes('SESSION_CLOSED')) await delay(10)
+    await eventually(() => answer.includes('SESSION_CLOSED'))
     t.match(answer, 'HTTP/1.1 409')
     socket.destroy()
   })
@@ -177,9 +178,9 @@ t.test('a client that stalls between two parts does not outlive its session', as
     authorization: `Bearer ${session.token}`, 'content-type': `multipart/form-data; boundary=${BOUNDARY}`, 'content-length': 50_000_000
   }))
   socket.write(`--${BOUNDARY}\r\n${filePart('first')}\r\n--${BOUNDARY}\r\n`)
-  while ((await blobs(server)).length === 0) await delay(10)
+  await eventually(async () => (await blobs(server)).length > 0)
   await call(`${session.url}/close`, { method: 'POST', token: session.token })
-  while (server.app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size === 0)
   t.same(await blobs(server), [])
   socket.destroy()
 })

@@ -2,10 +2,9 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, joinSession, randomContent, sha256, type TestSession } from '../helpers/client.js'
-import { arrival, listen } from '../helpers/events.js'
+import { arrival, eventually, listen } from '../helpers/events.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 import { beginUpload, metadata, offsetOf, openPiece, PIECE, sendPiece, TUS } from '../helpers/tus.js'
 
@@ -134,9 +133,9 @@ t.test('a piece that breaks off is kept as far as it came', async (t) => {
   const sent = CHUNK + 12_345
   const piece = openPiece(upload.url, token, 0, { 'content-length': String(content.length) })
   piece.request.write(content.subarray(0, sent))
-  while ((await listed(session))[0]?.['offset'] !== CHUNK) await delay(10)
+  await eventually(async () => (await listed(session))[0]?.['offset'] === CHUNK, 10)
   piece.request.destroy()
-  while (server.app.sessions.transfers.size > 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size === 0)
   t.equal(await offsetOf(upload.url, token), sent)
   t.equal((await sendPiece(upload.url, token, sent, content.slice(sent))).status, 204)
   t.equal((await listed(session))[0]?.['sha256'], sha256(content))
@@ -149,7 +148,7 @@ t.test('a newer request takes over from one that hangs, and the two never mix', 
   const { url, id } = await beginUpload(session, token, { 'upload-length': String(content.length) })
   const hanging = openPiece(url, token, 0, { 'content-length': String(content.length) })
   hanging.request.write(content.subarray(0, CHUNK + 1))
-  while ((await listed(session))[0]?.['offset'] !== CHUNK) await delay(10)
+  await eventually(async () => (await listed(session))[0]?.['offset'] === CHUNK, 10)
   t.equal(await offsetOf(url, token), CHUNK + 1)
   t.match(await hanging.answer, { status: 423, body: /UPLOAD_LOCKED/ })
 
@@ -215,7 +214,7 @@ t.test('an upload belongs to who began it; the creator may remove it', async (t)
   t.equal((await call(url, { method: 'HEAD', token, headers: TUS })).status, 403)
   const hanging = openPiece(url, joiner, 0, { 'content-length': '100' })
   hanging.request.write(new Uint8Array(50))
-  while (server.app.sessions.transfers.size === 0) await delay(10)
+  await eventually(() => server.app.sessions.transfers.size > 0)
   t.equal((await call(`${session.url}/files/${id}`, { method: 'DELETE', token })).status, 204)
   t.match(await hanging.answer, { status: 423 })
   t.same(await blobs(server), [])
@@ -245,7 +244,7 @@ for (const how of ['close', 'leave'] as const) {
     const { url } = await beginUpload(session, joiner, { 'upload-length': '1000000' })
     const hanging = openPiece(url, joiner, 0, { 'content-length': '1000000' })
     hanging.request.write(randomContent(CHUNK + 1))
-    while ((await blobs(server)).length === 0) await delay(10)
+    await eventually(async () => (await blobs(server)).length > 0)
     await call(`${session.url}/${how}`, { method: 'POST', token: how === 'close' ? session.token : joiner })
     t.match(await hanging.answer, { status: 409, body: /SESSION_CLOSED/ })
     t.same(await blobs(server), [])

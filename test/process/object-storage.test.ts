@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { call, createSession, download, randomContent, sha256 } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { spawnServer } from '../helpers/process.js'
 import { crash, movedTo, newSecret } from '../helpers/restart.js'
 import { emptied, PART, startS3 } from '../helpers/s3.js'
@@ -21,7 +21,7 @@ t.test('a server that keeps its files in object storage', async (t) => {
     const piece = openPiece(url, session.token, 0, { 'content-length': String(content.length) })
     piece.request.write(content.subarray(0, 5 * PART + 2 ** 19))
     await arrived(session, id, 4 * PART)
-    while ((await s3.uploads()).length === 0) await delay(20)
+    await eventually(async () => (await s3.uploads()).length > 0)
     await crash(first)
     piece.request.destroy()
 

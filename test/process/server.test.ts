@@ -1,10 +1,10 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { randomBytes, toHex } from '../../lib/crypto/bytes.js'
 import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
 import { call, createSession, download, joinSession, PASSWORD, randomContent, uploadFile, type TestSession } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { spawnServer } from '../helpers/process.js'
 import { connectTo, postHead } from '../helpers/raw.js'
 import { temporaryFolder } from '../helpers/server.js'
@@ -23,7 +23,7 @@ async function beginUpload (origin: string, { id, token }: TestSession, folder: 
   }))
   socket.write(`--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n`)
   socket.write(randomContent(3_000_000))
-  while ((await blobs(folder)).length === before) await delay(10)
+  await eventually(async () => (await blobs(folder)).length !== before)
   return { ended, answer: () => answer }
 }
 

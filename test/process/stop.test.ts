@@ -30,7 +30,7 @@ async function transferring (t: Test, environment: Record<string, string>) {
 /** Tells a server to stop, and waits until it does no new work. */
 async function stop ({ child, origin }: ServerProcess): Promise<void> {
   child.kill('SIGTERM')
-  while ((await call(`${origin}/health/ready`)).status === 200) await delay(5)
+  await eventually(async () => (await call(`${origin}/health/ready`)).status !== 200)
 }
 
 t.test('a stopping server takes no new work, and lets end what is under way', async (t) => {
