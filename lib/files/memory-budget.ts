@@ -38,9 +38,9 @@ interface Waiter {
  * keeps what it was lent. A slot that comes free goes to the session that has the fewest transfers; who waits too long is
  * refused with SERVER_BUSY.
  *
- * While others wait, nobody keeps slots by standing still: of the sessions that have more transfers than the one that waits, the
- * one with most loses the transfer that has stood still longest. (Tor ends what is oldest for the same reason: Jansen and others,
- * The Sniper Attack, NDSS 2014.) Where nobody waits, nobody loses anything.
+ * While others wait, nobody keeps more than a fair share by standing still: of the sessions that would still have no fewer
+ * transfers than the one that waits, the one with most loses what has stood still longest. (Tor ends what is oldest for the same
+ * reason: Jansen and others, The Sniper Attack, NDSS 2014.) Where nobody waits, nobody loses anything.
  * Invariant: slots lent and owned never exceed the budget.
  */
 export class MemoryBudget {
@@ -181,9 +181,10 @@ export class MemoryBudget {
     const next = this.#next()
     if (next === undefined || this.#leaving !== undefined) return
     const since = performance.now() - STANDSTILL
-    const least = this.#heldBy(next.taker)
+    // A session that is not ahead of the one that waits by more than the slot in question keeps even what is slow.
+    const share = this.#heldBy(next.taker) + 1
     const [found] = [...this.#staying]
-      .filter(([lane, taker]) => taker.abort !== undefined && lane.stillSince <= since && this.#heldBy(taker) > least)
+      .filter(([lane, taker]) => taker.abort !== undefined && lane.stillSince <= since && this.#heldBy(taker) > share)
       .sort(([a, x], [b, y]) => this.#heldBy(y) - this.#heldBy(x) || a.stillSince - b.stillSince)
     if (found === undefined) return
     const [lane, taker] = found

@@ -63,6 +63,21 @@ t.test('where no other session waits, readers that stop keep what they have', as
   for (const response of responses) t.equal(await lengthOf(response), LARGE)
 })
 
+t.test('a session does not lose its only transfer to another one, however slow it is', async (t) => {
+  const server = await startServer(t, { STREAM_MEMORY: '1MiB' })
+  const unread = await Promise.all([1, 2].map(async () => {
+    const session = await createSession(server.origin)
+    const { file_id: id } = await uploadFile(session, session.token, randomContent(LARGE))
+    return { session, id }
+  }))
+  const opened = unread.map(({ session, id }) => open(session, `download/${id}`))
+  t.teardown(() => { for (const { end } of opened) end() })
+  const responses = await Promise.all(opened.map(({ response }) => response))
+  const third = await createSession(server.origin)
+  t.equal((await call(`${third.url}/upload`, { method: 'POST', token: third.token, body: form({ content: randomContent(MIB) }) })).summary, '503 SERVER_BUSY')
+  for (const response of responses) t.equal(await lengthOf(response), LARGE)
+})
+
 /** A request whose answer nobody reads. */
 function open ({ url, token }: TestSession, path: string): { readonly response: Promise<IncomingMessage>, readonly end: () => void } {
   const request = get(`${url}/${path}`, { agent: false, headers: { authorization: `Bearer ${token}` } })
