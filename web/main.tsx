@@ -3,6 +3,7 @@ import { CurrentView } from './views/current.js'
 import { followInterruption, followTyped } from './screen.js'
 import { followLanguage } from './strings/index.js'
 import { sweepPrivatePlace } from './saving/private-place.js'
+import { keepFocus } from './views/kept-focus.js'
 import { Insecure } from './views/insecure.js'
 import { Page } from './views/page.js'
 
@@ -11,6 +12,7 @@ if (root === null) throw new TypeError('The page has no place for the applicatio
 followLanguage()
 // What noscript left there is not preact's to update.
 root.replaceChildren()
+keepFocus(root)
 if (isSecureContext) {
   followInterruption()
   followTyped()

@@ -8,7 +8,6 @@ import { CodeField } from './code-field.js'
 import { DropZone } from './drop-zone.js'
 import { Honest } from './honest.js'
 import { WarningIcon } from './icons.js'
-import { ProblemNote } from './problem.js'
 import { TextField } from './text-field.js'
 
 interface HomeProps {
@@ -21,7 +20,7 @@ export function Home ({ problem, interruption }: HomeProps) {
   const { home } = strings.value
   return (
     <>
-      <h1 class='visually-hidden'>{strings.value.title}</h1>
+      <h1 class='visually-hidden' tabIndex={-1}>{strings.value.title}</h1>
       {interruption && <p class='note warning' role='alert'><WarningIcon /><span>{home.interrupted[interruption]}</span></p>}
       <div class='home'>
         <section class='card' aria-labelledby='send'>
@@ -32,8 +31,7 @@ export function Home ({ problem, interruption }: HomeProps) {
         </section>
         <section class='card' aria-labelledby='receive'>
           <h2 id='receive'>{home.receive}</h2>
-          <CodeField text={typedCode} onCode={open} />
-          {problem && <ProblemNote problem={problem} />}
+          <CodeField text={typedCode} problem={problem} onCode={open} />
         </section>
       </div>
       <Honest warning={choices.value.kind === 'managed'}>{choices.value.kind === 'managed' ? home.honestManaged : home.honest}</Honest>
