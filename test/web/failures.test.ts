@@ -76,7 +76,7 @@ t.test('failures, in Chromium', async (t) => {
     const alice = await open(origin)
     const picker = await alice.page.$<'input'>('input[data-pick="files"]' as 'input')
     await picker?.uploadFile(join(folder, name))
-    await reads(alice, `${name} is larger than this server accepts`)
+    await reads(alice, `\u2068${name}\u2069 is larger than this server accepts`)
     t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
   })
 

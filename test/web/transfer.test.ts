@@ -170,6 +170,25 @@ t.test('from page to page in Chromium', async (t) => {
     t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'sharing')
   })
 
+  await t.test('names of either direction, from right to left', async (t) => {
+    const names = ['report (final) 2.pdf', 'تقرير (2).pdf']
+    for (const name of names) await writeFile(join(folder, name), 'x')
+    const alice = await open(origin)
+    const code = await send(alice, ...names.map((name) => join(folder, name)))
+    const bob = await open(`${origin}/#${code}`)
+    await reads(bob, 'This is all of it.')
+    for (const { page } of [alice, bob]) {
+      await page.select('.language select', 'ar')
+      t.same(await page.$$eval('.row', (rows) => rows.map((row) => {
+        const text = document.createRange()
+        text.selectNodeContents(row.querySelector('.name') ?? row)
+        const gap = (row.querySelector('.icon')?.getBoundingClientRect().left ?? 0) - text.getBoundingClientRect().right
+        return [text.toString(), gap > 0 && gap < 32]
+      })), names.map((name) => [name, true]), 'beside their icons')
+      t.same(await page.$$eval('.row .name', (all) => all.map((name) => getComputedStyle(name.querySelector('bdi') ?? name).direction)), ['ltr', 'rtl'], 'each in its own order')
+    }
+  })
+
   await t.test('at an address without HTTPS', async (t) => {
     const plain = await open(origin.replace('127.0.0.1', 'send.example.org'))
     await reads(plain, 'This address is not secure enough')

@@ -22,7 +22,7 @@ export function OfferRows ({ receiving, isOver = false }: OfferRowsProps) {
   return (
     <>
       <Rows rows={rows}>{(row) => <Row key={row.file.fileId} row={row} take={take} isOnlyOne={rows.length === 1} />}</Rows>
-      {archive && <p class='hint'>{archive.name} <a class='small' href={archive.url} download={archive.name}>{strings.value.receiving.again}</a></p>}
+      {archive && <p class='hint'><bdi>{archive.name}</bdi> <a class='small' href={archive.url} download={archive.name}>{strings.value.receiving.again}</a></p>}
     </>
   )
 }
@@ -34,7 +34,7 @@ function Row ({ row, take, isOnlyOne }: { readonly row: OfferRow, readonly take:
   return (
     <li class={`row ${is.name}`}>
       <KindIcon kind={kind} />
-      <span class='name' dir='auto'>{name}</span>
+      <span class='name'><bdi>{name}</bdi></span>
       <span class='size'>{kind === 'directory' ? words.folder : size === null ? words.unknownSize : formatSize(size)}</span>
       <span class='row-state'>{is.name === 'saved' && <DoneIcon />}{words.states[is.name]}</span>
       {take !== undefined && row.isOpen && !isOnlyOne && kind !== 'directory' && (

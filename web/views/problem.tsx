@@ -17,8 +17,11 @@ function sentenceAbout (broken: BrokenLimit): string {
   const { problems } = strings.value
   if (broken.limit === 'session') return problems.tooMuch(formatSize(broken.most))
   if (broken.limit === 'number') return problems.tooMany(broken.most)
-  return problems.tooLarge(broken.sources[0]?.name ?? '', formatSize(broken.most), broken.sources.length - 1)
+  return problems.tooLarge(isolated(broken.sources[0]?.name ?? ''), formatSize(broken.most), broken.sources.length - 1)
 }
+
+/** A name in a sentence that may run in the other direction (https://unicode.org/reports/tr9/#Explicit_Directional_Isolates): <bdi>, where there is only text. */
+const isolated = (name: string): string => `\u2068${name}\u2069`
 
 /** It, as soon as it happens, to those who see and to those who listen. */
 export const ProblemNote = ({ problem }: { readonly problem: Problem }) => <p class='note warning' role='alert'><WarningIcon /><span>{sentenceFor(problem)}</span></p>

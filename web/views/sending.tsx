@@ -88,7 +88,7 @@ function SentRow ({ row }: { readonly row: SendRow }) {
   return (
     <li class={`row ${state}`}>
       <KindIcon kind={kind} />
-      <span class='name' dir='auto'>{name}</span>
+      <span class='name'><bdi>{name}</bdi></span>
       <span class='size'>{size === null ? '' : formatSize(size)}</span>
       <span class='row-state'>{state === 'received' && <DoneIcon />}{states[state]}</span>
       {state === 'sending' && <FileProgress gauge={row.gauge} label={name} />}
