@@ -7,7 +7,7 @@ const WINDOWS = [{ width: 320, letters: '' }, { width: 360, letters: '' }, { wid
 /** Stops of the Tab key until it is given up. */
 const MOST_STOPS = 40
 
-/** What does not fit: content that only sideways scrolling shows (1.4.10, and 1.4.4 with letters twice as large), targets too small for a finger (2.5.8). */
+/** What does not fit: content that only sideways scrolling shows (1.4.10, and 1.4.4 with letters twice as large), words that break anywhere, targets too small for a finger (2.5.8). */
 export async function layoutFaults (page: Page): Promise<readonly string[]> {
   const before = page.viewport()
   const faults: string[] = []
@@ -31,6 +31,17 @@ function faultsOf (letters: string): readonly string[] {
     if (width === 0 && height === 0) continue
     if (width < 24 || height < 24) faults.push(`${where}${target.outerHTML} is ${width} × ${height}`)
     if (left < 0 || right > innerWidth) faults.push(`${where}${target.outerHTML} is cut off`)
+    const texts = document.createTreeWalker(target, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode() !== null) {
+      const { currentNode: text } = texts
+      // A soft hyphen is where a word may break.
+      for (const { 0: word, index } of (text.textContent ?? '').matchAll(/[^\s\u00AD-]+/g)) {
+        const range = document.createRange()
+        range.setStart(text, index)
+        range.setEnd(text, index + word.length)
+        if (new Set(Array.from(range.getClientRects(), ({ bottom }) => Math.round(bottom))).size > 1) faults.push(`${where}"${word}" is broken`)
+      }
+    }
   }
   documentElement.style.fontSize = ''
   return faults

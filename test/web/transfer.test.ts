@@ -55,6 +55,8 @@ t.test('from page to page in Chromium', async (t) => {
     await press(bob, 'Save all as one zip')
     await reads(bob, 'Everything is here')
     await bob.page.waitForSelector('a[download="local-send.zip"]')
+    await bob.page.select('.language select', 'de')
+    t.same(await layoutFaults(bob.page), [], 'with longer words')
     await reads(alice, 'Received and verified')
     const unpacked = join(folder, 'unpacked')
     await mkdir(unpacked)

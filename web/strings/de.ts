@@ -95,7 +95,7 @@ export const de: Strings = {
     saveFolder: 'In einen Ordner speichern…',
     showText: 'Text zeigen',
     copyText: 'Text kopieren',
-    again: 'Noch einmal herunterladen',
+    again: 'Noch einmal herunter\u00ADladen',
     finish: 'Verlassen',
     saving: 'Wird empfangen',
     honest: 'Ihr Browser entschlüsselt und prüft. Der Server kann nichts davon lesen.',
