@@ -9,7 +9,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { enterCode, press, reads, send, shownCode, startPeople, textOf, valueOf, violations } from './page.js'
+import { enterCode, press, reads, send, shownCode, startPeople, textOf, valueOf, violations, type Person } from './page.js'
 
 t.test('failures, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -84,13 +84,7 @@ t.test('failures, in Chromium', async (t) => {
     const [alice, bob] = await Promise.all([open(origin), open(origin)])
     const gone = join(folder, 'gone.bin')
     await writeFile(gone, content)
-    await alice.page.evaluate(() => {
-      const slice = Reflect.get<Blob, 'slice'>(Blob.prototype, 'slice')
-      Blob.prototype.slice = function (this: Blob, ...range) {
-        if (this instanceof File && this.name === 'gone.bin') throw new DOMException('', 'NotFoundError')
-        return slice.apply(this, range)
-      }
-    })
+    await makeUnreadable(alice, 'gone')
     const code = await send(alice, path, gone)
     await reads(alice, 'Failed')
     t.equal(await alice.page.$eval('.rows .name', ({ textContent }) => textContent), 'gone.bin', 'it stands first')
@@ -99,6 +93,27 @@ t.test('failures, in Chromium', async (t) => {
     await reads(alice, 'Not everything was sent')
     await reads(alice, '1 of 2 files could not be')
     t.notMatch(await textOf(alice.page), 'The other side has everything')
+  })
+
+  await t.test('who sends is told that the others cannot know that it was all', async (t) => {
+    const [alice, bob] = await Promise.all([open(origin), open(origin)])
+    // What is large goes another way: this is the note behind it.
+    await alice.page.evaluate(() => {
+      const fetchTruly = window.fetch.bind(window)
+      window.fetch = async (url, init) => typeof url === 'string' && url.endsWith('/upload')
+        ? new Response('{"code":"CONTAINER_REFUSED"}', { status: 422, headers: { 'content-type': 'application/json' } })
+        : await fetchTruly(url, init)
+    })
+    const code = await send(alice, path)
+    await reads(alice, 'cannot know that it was all')
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'sharing')
+    await enterCode(bob, code)
+    await reads(bob, 'The sender may still be adding more.')
+    await press(bob, 'Save')
+    await reads(alice, 'Not everything was sent')
+    await reads(alice, 'The other side has all files')
+    t.notMatch(await textOf(alice.page), 'Received and verified')
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'the end')
   })
 
   await t.test('the folder of a tab that has gone stays for a day: the browser may still copy from it', async (t) => {
@@ -141,3 +156,14 @@ t.test('failures, in Chromium', async (t) => {
     t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
   })
 })
+
+/** Has files whose names begin so fail as those do that are no longer there. */
+async function makeUnreadable ({ page }: Person, beginning: string): Promise<void> {
+  await page.evaluate((beginning) => {
+    const slice = Reflect.get<Blob, 'slice'>(Blob.prototype, 'slice')
+    Blob.prototype.slice = function (this: Blob, ...range) {
+      if (this instanceof File && this.name.startsWith(beginning)) throw new DOMException('', 'NotFoundError')
+      return slice.apply(this, range)
+    }
+  }, beginning)
+}

@@ -71,6 +71,8 @@ export const de: Strings = {
     partly: 'Die andere Seite ist gegangen, ohne alles zu nehmen. Der Server hat seine Kopie gelöscht.',
     notSentHeading: 'Nicht alles wurde gesendet',
     notSent: (failed, all) => `${failed} von ${all} Dateien konnten nicht gelesen oder gesendet werden. Was gesendet wurde, stand bereit; der Server hat seine Kopie gelöscht.`,
+    unmarked: 'Alle Dateien sind hochgeladen, aber nicht der Vermerk, dass es alle sind: Die andere Seite kann nicht wissen, dass nichts fehlt. Sagen Sie es ihr.',
+    unmarkedDone: 'Die andere Seite hat alle Dateien, aber nicht den Vermerk, dass es alle sind: Sie kann nicht wissen, dass nichts fehlt. Sagen Sie es ihr. Der Server hat seine Kopie gelöscht.',
     stoppedHeading: 'Beendet',
     stopped: 'Die Sitzung ist zu Ende, und der Server hat gelöscht, was hochgeladen war.',
     again: 'Von vorn beginnen',

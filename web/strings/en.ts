@@ -70,6 +70,8 @@ export const en = {
     partly: 'The other side has left without taking everything. The server has deleted its copy.',
     notSentHeading: 'Not everything was sent',
     notSent: (failed: number, all: number) => `${failed} of ${all} files could not be read or sent. What was sent has been offered; the server has deleted its copy.`,
+    unmarked: 'All files are uploaded, but not the note that says so: the other side cannot know that it was all. Tell them.',
+    unmarkedDone: 'The other side has all files, but not the note that says so: they cannot know that it was all. Tell them. The server has deleted its copy.',
     stoppedHeading: 'Stopped',
     stopped: 'The session has ended, and the server has deleted what was uploaded.',
     again: 'Start again',

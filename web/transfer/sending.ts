@@ -80,6 +80,8 @@ export class Sending {
   readonly uploaded = signal(false)
   /** The rows that could not be sent. */
   readonly failed = signal<readonly SendRow[]>([])
+  /** Whether the note that this is all could not be sent: whoever receives cannot know that nothing is missing. */
+  readonly unmarked = signal(false)
   /** Attempts to join that were refused, and why the last one was. */
   readonly refused = signal<{ readonly times: number, readonly reason: SendRefusal } | undefined>(undefined)
   /** Whether nobody else is let in. */
@@ -118,7 +120,7 @@ export class Sending {
       const passphrase = generatePassphrase()
       const member = await this.#create(passphrase)
       const { receivers } = await this.#share(member, passphrase)
-      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && this.failed.value.length === 0 }
+      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && this.failed.value.length === 0 && !this.unmarked.value }
     } catch (error) {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }
     } finally {
@@ -191,7 +193,10 @@ export class Sending {
       },
       onFailed: ({ source, error }) => {
         const row = rows.get(source)
-        if (row === undefined) return
+        if (row === undefined) {
+          this.unmarked.value = true
+          return
+        }
         row.problem.value = problemOf(error)
         row.state.value = 'failed'
         this.failed.value = [...this.failed.value, row]

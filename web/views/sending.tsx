@@ -36,15 +36,17 @@ function Done ({ sending, receivers, complete, onAgain }: SendingProps & { reado
   const failed = sending.failed.value.length
   const [heading, text] = complete
     ? [words.doneHeading, words.done(receivers)]
-    : failed > 0 ? [words.notSentHeading, words.notSent(failed, sending.rows.length)] : [words.partlyHeading, words.partly]
+    : failed > 0
+      ? [words.notSentHeading, words.notSent(failed, sending.rows.length)]
+      : receivers < sending.receivers ? [words.partlyHeading, words.partly] : [words.notSentHeading, words.unmarkedDone]
   return <Ending good={complete} heading={heading} text={text} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
 }
 
 function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly code: string, readonly link: string }) {
   const { sending: words } = strings.value
-  const { isLost: { value: isLost }, uploaded: { value: isUploaded } } = sending
+  const { isLost: { value: isLost }, uploaded: { value: isUploaded }, unmarked: { value: isUnmarked } } = sending
   const isManaged = sending.kind === 'managed'
-  const uploaded = sending.failed.value.length > 0 ? words.notSentHeading : isManaged ? words.uploadedManaged : words.uploaded
+  const uploaded = sending.failed.value.length > 0 || isUnmarked ? words.notSentHeading : isManaged ? words.uploadedManaged : words.uploaded
   return (
     <>
       <CodeCard code={code} link={link} how={isManaged ? words.howManaged : words.how} />
@@ -52,6 +54,7 @@ function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly
         <SharingState sending={sending} />
         <LostNote isLost={isLost} />
         <OverallProgress gauge={sending.gauge} label={isUploaded ? uploaded : words.uploading} isMoving={!isLost && !isUploaded} />
+        {isUnmarked && <p class='note warning' role='alert'>{words.unmarked}</p>}
         <SentRows sending={sending} />
         <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
       </section>
