@@ -116,6 +116,17 @@ t.test('failures, in Chromium', async (t) => {
     t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'the end')
   })
 
+  await t.test('more people than the server admits', async (t) => {
+    const { origin } = await startServer(t, { MAX_JOINERS: '3' })
+    const alice = await open(origin)
+    await (await alice.page.$$('summary'))[1]?.click()
+    await alice.page.$eval('input[type="number"]', (input) => { input.select() })
+    await alice.page.type('input[type="number"]', '8')
+    await (await alice.page.$<'input'>('input[data-pick="files"]' as 'input'))?.uploadFile(path)
+    await reads(alice, 'This server does not admit 8 people to a session.')
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
+  })
+
   await t.test('the folder of a tab that has gone stays for a day: the browser may still copy from it', async (t) => {
     const { page } = await open(origin)
     await page.evaluate(async () => {

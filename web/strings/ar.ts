@@ -162,6 +162,7 @@ export const ar: Strings = {
     other: (code) => `فشل ذلك (${code}).`,
     tooLarge: (name, most, others) => `${name} أكبر مما يقبله هذا الخادم (${most})${others === 0 ? '' : `، وكذلك ${files(others)}`}.`,
     tooMuch: (most) => `المجموع أكبر مما يقبله هذا الخادم للجلسة الواحدة (${most}).`,
-    tooMany: (most) => `لا يقبل هذا الخادم أكثر من ${files(most)} في الجلسة.`
+    tooMany: (most) => `لا يقبل هذا الخادم أكثر من ${files(most)} في الجلسة.`,
+    tooManyReceivers: (receivers) => `لا يسمح هذا الخادم بهذا العدد في الجلسة الواحدة (${people(receivers)}). اختر عددًا أقل.`
   }
 }

@@ -162,6 +162,7 @@ export const de: Strings = {
     other: (code) => `Es ist gescheitert (${code}).`,
     tooLarge: (name, most, others) => `${name} ist größer, als der Server annimmt (${most})${others === 0 ? '' : `, und ${files(others)} mehr sind es auch`}.`,
     tooMuch: (most) => `Alles zusammen ist mehr, als der Server für eine Sitzung annimmt (${most}).`,
-    tooMany: (most) => `Der Server nimmt höchstens ${files(most)} in einer Sitzung an.`
+    tooMany: (most) => `Der Server nimmt höchstens ${files(most)} in einer Sitzung an.`,
+    tooManyReceivers: (receivers) => `Dieser Server lässt nicht so viele in eine Sitzung (${people(receivers)}). Wählen Sie weniger.`
   }
 }

@@ -161,6 +161,7 @@ export const en = {
     other: (code: string) => `It failed (${code}).`,
     tooLarge: (name: string, most: string, others: number) => `${name} is larger than this server accepts (${most})${others === 0 ? '' : `, and so are ${files(others)} more`}.`,
     tooMuch: (most: string) => `All of it together is more than this server accepts for a session (${most}).`,
-    tooMany: (most: number) => `This server accepts ${files(most)} in a session at most.`
+    tooMany: (most: number) => `This server accepts ${files(most)} in a session at most.`,
+    tooManyReceivers: (receivers: number) => `This server does not admit ${people(receivers)} to a session. Choose fewer.`
   }
 }
