@@ -116,6 +116,20 @@ t.test('failures, in Chromium', async (t) => {
     t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []], 'the end')
   })
 
+  await t.test('every file failed: there is nothing that could be shared', async (t) => {
+    const alice = await open(origin)
+    const gone = [join(folder, 'gone.bin'), join(folder, 'gone too.bin')]
+    for (const path of gone) await writeFile(path, content)
+    await makeUnreadable(alice, 'gone')
+    await (await alice.page.$<'input'>('input[data-pick="files"]' as 'input'))?.uploadFile(...gone)
+    await reads(alice, 'That did not work')
+    await reads(alice, 'The file cannot be read any more.')
+    t.notMatch(await textOf(alice.page), 'uploaded')
+    t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
+    await press(alice, 'Start again')
+    await reads(alice, 'Drop files or folders here')
+  })
+
   await t.test('more people than the server admits', async (t) => {
     const { origin } = await startServer(t, { MAX_JOINERS: '3' })
     const alice = await open(origin)
@@ -151,6 +165,53 @@ t.test('failures, in Chromium', async (t) => {
     })
     await page.reload()
     await eventually(async () => (await left()).length === 0)
+  })
+
+  await t.test('what was received stays while its tab is open, and until the browser has copied it, and then goes', async (t) => {
+    const alice = await open(origin)
+    const bob = await open(`${origin}/#${await send(alice, path)}`)
+    await press(bob, 'Save')
+    await reads(bob, 'Everything is here')
+    // Two days on.
+    const later = await bob.page.browserContext().newPage()
+    await later.evaluateOnNewDocument(() => {
+      const now = Date.now.bind(Date)
+      Date.now = () => now() + 2 * 86_400_000
+    })
+    await later.goto(origin)
+    const sizes = async (): Promise<readonly number[]> => await later.evaluate(async () => {
+      const sizes: number[] = []
+      for await (const folder of (await navigator.storage.getDirectory()).values()) {
+        for await (const file of (folder as FileSystemDirectoryHandle).values()) sizes.push((await (file as FileSystemFileHandle).getFile()).size)
+      }
+      return sizes
+    })
+    for (let sweeps = 0; sweeps < 2; sweeps++) {
+      await later.evaluate(async () => { await (await navigator.storage.getDirectory()).getDirectoryHandle('tab-empty', { create: true }) })
+      await later.reload()
+      await later.waitForFunction(async () => {
+        for await (const name of (await navigator.storage.getDirectory()).keys()) if (name === 'tab-empty') return false
+        return true
+      })
+    }
+    t.same(await sizes(), [content.length], 'its tab is open')
+    const asked: string[] = []
+    bob.page.on('dialog', (dialog) => {
+      asked.push(dialog.type())
+      void dialog.accept()
+    })
+    // Only whoever has touched a page is asked.
+    await bob.page.bringToFront()
+    await bob.page.click('h1')
+    const closed = new Promise((resolve) => { bob.page.once('close', resolve) })
+    await bob.page.close({ runBeforeUnload: true })
+    await closed
+    t.same(asked, [], 'what is over is not asked about')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content), 'and nothing is lost by it')
+    await eventually(async () => {
+      await later.reload()
+      return (await sizes()).length === 0
+    })
   })
 
   await t.test('a connection that breaks while it sends is made anew', async (t) => {

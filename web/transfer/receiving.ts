@@ -80,7 +80,10 @@ export class Receiving {
     this.#code = code
   }
 
-  /** Whether something would be lost if the page were closed. */
+  /**
+   * Whether something would be lost if the page were closed. A download that the browser has begun is not: Chromium and Firefox finish it
+   * without the page, and where it came from stays (saving/private-place.ts).
+   */
   get isUnderWay (): boolean {
     return this.phase.value.name === 'joining' || this.phase.value.name === 'offered'
   }
