@@ -17,6 +17,7 @@ const CLIENT_ERRORS = {
   REJECTED: 'The creator of the session refused this attempt.',
   GUESSING_SUSPECTED: 'Five confirmations have been sent and none came back right. If the password is certainly right, the server may be guessing it: agree on a new session and a new password.',
   TOO_MANY_ATTEMPTS: 'Far more joins were attempted than people make. The server may be making them up: create another session elsewhere.',
+  TOO_MANY_JOINERS: 'The server does not admit so many to a session. Ask for fewer.',
   SOURCE_CHANGED: 'The file has changed since it was read. It has to be sent from the beginning.',
   SOURCE_FAILED: 'The file cannot be read.',
   FILE_DAMAGED: 'The file that came is damaged, cut short or not the one that was announced. Nothing of it should be used.'

@@ -56,13 +56,14 @@ export interface CreatedSession {
 /**
  * Creates a session. In an end-to-end one somebody has to answer those who join: see `hostJoins`.
  *
- * @throws ClientError PASSWORD_INVALID; UNEXPECTED_KIND if the server made a session of the other kind; what create answers
+ * @throws ClientError PASSWORD_INVALID; TOO_MANY_JOINERS; UNEXPECTED_KIND if the server made a session of the other kind; what create answers
  */
 export async function createSession (connection: Connection, { kind = 'end-to-end', password, signal, ...limits }: CreateOptions): Promise<CreatedSession> {
   checkPassword(password)
   const request = { kind, ...(kind === 'managed' && { password }), ...limits }
   const { verificationCode, passwordAdvice, ...created } = await new Api(connection).create(request, { signal }).catch((error: unknown) => {
-    throw isClientError(error, 'INVALID_REQUEST') ? refusedWish(error, limits) : error
+    // Nothing else that was asked for has a bound that a server sets.
+    throw isClientError(error, 'INVALID_REQUEST') && (limits.maxJoiners ?? 1) > 1 ? new ClientError('TOO_MANY_JOINERS', { status: error.status, cause: error }) : error
   })
   if (created.kind !== kind) throw new ClientError('UNEXPECTED_KIND')
   // hostJoins relies on it: a server that guesses would like to make up some more joiners.
@@ -70,10 +71,6 @@ export async function createSession (connection: Connection, { kind = 'end-to-en
   const contentKey = kind === 'end-to-end' ? newContentKey() : undefined
   return { member: { server: connection.server, role: 'creator', contentKey, ...created }, verificationCode, passwordAdvice }
 }
-
-/** Nothing else that was asked for has a bound that a server sets. */
-const refusedWish = (cause: ClientError, { maxJoiners = 1 }: Pick<CreateOptions, 'maxJoiners'>): ClientError =>
-  maxJoiners === 1 ? cause : new ClientError('INVALID_REQUEST', { detail: `The server may not admit ${maxJoiners} receivers to a session: ask for fewer.`, status: cause.status, cause })
 
 function checkPassword (password: string): void {
   try {

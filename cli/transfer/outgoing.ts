@@ -1,3 +1,4 @@
+import { isCompletionMark } from '../../client/completion-mark.js'
 import { Delivery } from '../../client/delivery.js'
 import type { SendJournal } from '../../client/journal.js'
 import type { FailedSource, SendProgress, SentFile } from '../../client/send.js'
@@ -59,7 +60,8 @@ export class Outgoing {
 
   #tellFailed ({ source, error }: FailedSource): void {
     const { code, sentence } = explain(error)
-    this.#options.report.tell({ event: 'file.failed', name: source.name, code, message: sentence }, `${source.name} was not sent: ${sentence}`)
+    const name = isCompletionMark(source) ? 'The note that this was all' : source.name
+    this.#options.report.tell({ event: 'file.failed', name: source.name, code, message: sentence }, `${name} was not sent: ${sentence}`)
   }
 
   #progress ({ source, sent }: SendProgress): void {

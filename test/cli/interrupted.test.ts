@@ -62,7 +62,7 @@ t.test('what cannot begin says why, before anything is sent', async (t) => {
     [alice, ['send', 'a', '--server', 'http://127.0.0.1:59999'], 1, /cannot be reached.*http:\/\/127\.0\.0\.1:59999\. \(ECONNREFUSED\)\n$/],
     [alice, ['send', '--resume', '00000000-000000-zoo-zoo-zoo'], 2, /nothing to go on with/],
     [alice, ['send', 'a', '--receivers', '0'], 2, /whole number from 1 on/],
-    [alice, ['send', 'a', '--receivers', '21'], 1, /may not admit 21 receivers to a session: ask for fewer\.\n$/],
+    [alice, ['send', 'a', '--receivers', '21'], 1, /does not admit so many to a session\. Ask for fewer\.\n$/],
     [bob, ['receive', '--passphrase-file', '-'], 2, /^Standard input cannot be both/],
     [bob, ['receive', '00000000-000000-zoo-zoo-zoo'], 4, /There is no such session/],
     [bob, ['receive', 'hello'], 3, /This is not a code/]

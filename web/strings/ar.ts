@@ -150,6 +150,7 @@ export const ar: Strings = {
     UNEXPECTED_KIND: 'الجلسة من نوع آخر.',
     FILE_DAMAGED: 'تالف أو مبتور أو ليس ما أُعلن عنه. لم يُحتفظ بشيء منه.',
     DOWNLOADS_USED_UP: 'نُزّل بعدد المرات المسموح به.',
+    TOO_MANY_JOINERS: 'لا يسمح هذا الخادم بهذا العدد من الأشخاص في الجلسة الواحدة. اختر عددًا أقل.',
     SOURCE_CHANGED: 'تغيّر الملف منذ اختياره. اختره مرة أخرى.',
     SOURCE_FAILED: 'لم تعد قراءة الملف ممكنة. اختره مرة أخرى.',
     STORAGE_FULL: 'لا مكان في الخادم حاليًا. حاول لاحقًا.',
@@ -162,7 +163,6 @@ export const ar: Strings = {
     other: (code) => `فشل ذلك (${code}).`,
     tooLarge: (name, most, others) => `${name} أكبر مما يقبله هذا الخادم (${most})${others === 0 ? '' : `، وكذلك ${files(others)}`}.`,
     tooMuch: (most) => `المجموع أكبر مما يقبله هذا الخادم للجلسة الواحدة (${most}).`,
-    tooMany: (most) => `لا يقبل هذا الخادم أكثر من ${files(most)} في الجلسة.`,
-    tooManyReceivers: (receivers) => `لا يسمح هذا الخادم بهذا العدد في الجلسة الواحدة (${people(receivers)}). اختر عددًا أقل.`
+    tooMany: (most) => `لا يقبل هذا الخادم أكثر من ${files(most)} في الجلسة.`
   }
 }

@@ -150,6 +150,7 @@ export const de: Strings = {
     UNEXPECTED_KIND: 'Die Sitzung ist von anderer Art.',
     FILE_DAMAGED: 'Beschädigt, abgeschnitten oder nicht das Angekündigte. Nichts davon wurde behalten.',
     DOWNLOADS_USED_UP: 'So oft, wie sie durfte, ist sie schon heruntergeladen.',
+    TOO_MANY_JOINERS: 'Dieser Server lässt nicht so viele Personen in eine Sitzung. Wählen Sie weniger.',
     SOURCE_CHANGED: 'Die Datei hat sich geändert, seit sie gewählt wurde. Wählen Sie sie noch einmal.',
     SOURCE_FAILED: 'Die Datei lässt sich nicht mehr lesen. Wählen Sie sie noch einmal.',
     STORAGE_FULL: 'Der Server hat gerade keinen Platz. Versuchen Sie es später.',
@@ -162,7 +163,6 @@ export const de: Strings = {
     other: (code) => `Es ist gescheitert (${code}).`,
     tooLarge: (name, most, others) => `${name} ist größer, als der Server annimmt (${most})${others === 0 ? '' : `, und ${files(others)} mehr sind es auch`}.`,
     tooMuch: (most) => `Alles zusammen ist mehr, als der Server für eine Sitzung annimmt (${most}).`,
-    tooMany: (most) => `Der Server nimmt höchstens ${files(most)} in einer Sitzung an.`,
-    tooManyReceivers: (receivers) => `Dieser Server lässt nicht so viele in eine Sitzung (${people(receivers)}). Wählen Sie weniger.`
+    tooMany: (most) => `Der Server nimmt höchstens ${files(most)} in einer Sitzung an.`
   }
 }

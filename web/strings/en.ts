@@ -149,6 +149,7 @@ export const en = {
     UNEXPECTED_KIND: 'The session is of another kind.',
     FILE_DAMAGED: 'Damaged, cut short, or not what was announced. Nothing of it was kept.',
     DOWNLOADS_USED_UP: 'It has been downloaded as often as it may be.',
+    TOO_MANY_JOINERS: 'This server does not admit that many people to a session. Choose fewer.',
     SOURCE_CHANGED: 'The file has changed since it was chosen. Choose it again.',
     SOURCE_FAILED: 'The file cannot be read any more. Choose it again.',
     STORAGE_FULL: 'The server has no room at present. Try again later.',
@@ -161,7 +162,6 @@ export const en = {
     other: (code: string) => `It failed (${code}).`,
     tooLarge: (name: string, most: string, others: number) => `${name} is larger than this server accepts (${most})${others === 0 ? '' : `, and so are ${files(others)} more`}.`,
     tooMuch: (most: string) => `All of it together is more than this server accepts for a session (${most}).`,
-    tooMany: (most: number) => `This server accepts ${files(most)} in a session at most.`,
-    tooManyReceivers: (receivers: number) => `This server does not admit ${people(receivers)} to a session. Choose fewer.`
+    tooMany: (most: number) => `This server accepts ${files(most)} in a session at most.`
   }
 }

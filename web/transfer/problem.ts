@@ -5,8 +5,6 @@ import type { BrokenLimit } from '../../client/limits.js'
 export type Problem =
   | { readonly code: ClientErrorCode | 'INTERNAL' | 'NO_ROOM' | 'CANNOT_WRITE' }
   | { readonly code: 'LIMIT', readonly broken: BrokenLimit }
-  /** More than the server admits; how many that are, it tells nobody. */
-  | { readonly code: 'RECEIVERS', readonly receivers: number }
 
 /** Carries a {@link Problem} to whoever shows it. */
 export class ProblemError extends Error {

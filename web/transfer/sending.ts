@@ -12,12 +12,12 @@ import { signal } from '@preact/signals'
 import { formatCode, generatePassphrase, linkTo } from '../../client/code.js'
 import { watchContact } from '../../client/contact.js'
 import { Delivery } from '../../client/delivery.js'
-import { ClientError, isClientError } from '../../client/errors.js'
+import { ClientError } from '../../client/errors.js'
 import { events, type SessionEvent } from '../../client/events.js'
 import { hostJoins, newHostState, type Refusal } from '../../client/host.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { brokenLimit } from '../../client/limits.js'
-import { apiOf, createSession, type Connection, type CreatedSession, type Member } from '../../client/session.js'
+import { apiOf, createSession, type Connection, type Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
 import type { SessionKind } from '../../lib/crypto/spake2.js'
 import type { FileId } from '../../lib/ids.js'
@@ -140,24 +140,14 @@ export class Sending {
   }
 
   async #create (passphrase: string): Promise<Member> {
-    const { member, verificationCode } = await this.#createSession(passphrase)
+    const { receivers: maxJoiners, expiresIn, kind } = this.#choices
+    const { member, verificationCode } = await createSession(this.#connection, { kind, password: passphrase, maxJoiners, expiresIn, signal: this.#stop.signal })
     this.#member = member
     const broken = brokenLimit(this.rows.map(({ source }) => source), member)
     if (broken !== undefined) throw new ProblemError({ code: 'LIMIT', broken })
     const code = formatCode({ sessionId: member.sessionId, verificationCode, passphrase })
     this.phase.value = { name: 'sharing', code, link: linkTo(member.server, code) }
     return member
-  }
-
-  async #createSession (password: string): Promise<CreatedSession> {
-    const { receivers: maxJoiners, expiresIn, kind } = this.#choices
-    try {
-      return await createSession(this.#connection, { kind, password, maxJoiners, expiresIn, signal: this.#stop.signal })
-    } catch (error) {
-      // Nothing else in this request can be more than a server allows.
-      if (maxJoiners > 1 && isClientError(error, 'INVALID_REQUEST')) throw new ProblemError({ code: 'RECEIVERS', receivers: maxJoiners }, { cause: error })
-      throw error
-    }
   }
 
   /** Sends and answers those who join, until enough of them have it. */

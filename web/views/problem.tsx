@@ -8,7 +8,6 @@ import { WarningIcon } from './icons.js'
 export function sentenceFor (problem: Problem): string {
   const { problems } = strings.value
   if (problem.code === 'LIMIT') return sentenceAbout(problem.broken)
-  if (problem.code === 'RECEIVERS') return problems.tooManyReceivers(problem.receivers)
   const known: Readonly<Record<string, unknown>> = problems
   const sentence = known[problem.code]
   return typeof sentence === 'string' ? sentence : problems.other(problem.code)
