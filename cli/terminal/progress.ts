@@ -2,8 +2,9 @@ import { fitColumns, formatDuration, formatSize } from './format.js'
 import { Speed } from '../../client/speed.js'
 import type { Terminal } from './terminal.js'
 
-/** Milliseconds between two states of the line. */
+/** Milliseconds between two states of the line, and between those of one on which nothing happens. */
 const REDRAW = 100
+const REDRAW_IDLE = 1000
 /** Columns of a file's name, at least. */
 const LEAST_NAME = 12
 
@@ -25,6 +26,8 @@ export class ProgressLine {
   readonly #now: () => number
   readonly #speed = new Speed()
   #drawn = Number.NEGATIVE_INFINITY
+  #position: Position | undefined
+  #idle: NodeJS.Timeout | undefined
 
   /** @param verb - what is done: `Sending` */
   constructor (terminal: Terminal, verb: string, now: () => number = () => performance.now()) {
@@ -35,13 +38,24 @@ export class ProgressLine {
 
   update (position: Position): void {
     const now = this.#now()
+    this.#position = position
     if (now - this.#drawn < REDRAW) return
-    this.#drawn = now
     this.#speed.add(position.done, now)
-    this.#terminal.status(progressText(this.#verb, position, this.#speed.bytesPerSecond, this.#terminal.columns - 1))
+    this.#draw(now)
+    // While nothing comes, the speed of before is not the speed of now.
+    this.#idle ??= setInterval(() => { this.#draw(this.#now()) }, REDRAW_IDLE).unref()
+  }
+
+  #draw (now: number): void {
+    if (this.#position === undefined || now - this.#drawn < REDRAW) return
+    this.#drawn = now
+    this.#terminal.status(progressText(this.#verb, this.#position, this.#speed.at(now), this.#terminal.columns - 1))
   }
 
   clear (): void {
+    clearInterval(this.#idle)
+    this.#idle = undefined
+    this.#position = undefined
     this.#terminal.status('')
     this.#drawn = Number.NEGATIVE_INFINITY
   }

@@ -4,6 +4,7 @@ import { cleanLine, cleanText } from '../../cli/terminal/clean-text.js'
 import { count, fitColumns, formatDuration, formatSize } from '../../cli/terminal/format.js'
 import { progressText, ProgressLine } from '../../cli/terminal/progress.js'
 import { Speed } from '../../client/speed.js'
+import { eventually } from '../helpers/events.js'
 import { Terminal } from '../../cli/terminal/terminal.js'
 
 t.test('nothing that a terminal obeys is left of a text', (t) => {
@@ -78,6 +79,22 @@ function newTerminal (isTTY: boolean): { readonly terminal: Terminal, readonly o
   const columns = 60
   return { terminal: new Terminal({ stdin: Object.assign(stdin, { isTTY }), stdout, stderr: Object.assign(stderr, { isTTY, columns }) }), out: () => text(stdout), err: () => text(stderr) }
 }
+
+t.test('a line on which nothing happens does not promise what was true before', async (t) => {
+  const { terminal, err } = newTerminal(true)
+  let now = 0
+  const line = new ProgressLine(terminal, 'Sending', () => now)
+  t.teardown(() => { line.clear() })
+  for (; now <= 2000; now += 500) line.update({ name: 'x', done: now * 1024, total: 2 ** 22 })
+  t.match(err(), / {2}0\.98 MiB\/s {2}2 s left$/)
+  now = 62_000
+  let shown = ''
+  await eventually(() => {
+    shown += err()
+    return shown !== ''
+  })
+  t.match(shown, /Sending {2}48 % .* 32\.3 KiB\/s {2}1 min 5 s left$/)
+})
 
 t.test('the line of status is written over, and never into a file', (t) => {
   const { terminal, err, out } = newTerminal(true)
