@@ -183,9 +183,13 @@ export class MemoryBudget {
     const since = performance.now() - STANDSTILL
     // A session that is not ahead of the one that waits by more than the slot in question keeps even what is slow.
     const share = this.#heldBy(next.taker) + 1
+    // What has been told to make room is lost to its session already.
+    const kept = new Map<SessionId | undefined, number>()
+    for (const { sessionId } of this.#staying.values()) kept.set(sessionId, (kept.get(sessionId) ?? 0) + 1)
+    const keptBy = ({ sessionId }: Taker): number => kept.get(sessionId) ?? 0
     const [found] = [...this.#staying]
-      .filter(([lane, taker]) => taker.abort !== undefined && lane.stillSince <= since && this.#heldBy(taker) > share)
-      .sort(([a, x], [b, y]) => this.#heldBy(y) - this.#heldBy(x) || a.stillSince - b.stillSince)
+      .filter(([lane, taker]) => taker.abort !== undefined && lane.stillSince <= since && keptBy(taker) > share)
+      .sort(([a, x], [b, y]) => keptBy(y) - keptBy(x) || a.stillSince - b.stillSince)
     if (found === undefined) return
     const [lane, taker] = found
     this.#leaving = lane
