@@ -7,6 +7,7 @@ import type { Connection } from './http.js'
 import type { SendJournal } from './journal.js'
 import { allFiles } from './list.js'
 import { Receipts } from './receipts.js'
+import { patiently } from './retry.js'
 import { sendFiles, type FailedSource, type SendProgress, type SentFile } from './send.js'
 import { apiOf, type Member } from './session.js'
 import type { Source } from './source.js'
@@ -86,7 +87,7 @@ export class Delivery {
     const { connection, member, signal, joinedBefore = 0 } = this.#options
     const api = apiOf(connection, member)
     // Before the list: so what those who are gone have confirmed is in it.
-    const present = joinedBefore === 0 ? [] : (await api.status({ signal })).participants.filter(({ role }) => role === 'joiner')
+    const present = joinedBefore === 0 ? [] : (await patiently(() => api.status({ signal }), signal)).participants.filter(({ role }) => role === 'joiner')
     const listed = []
     for await (const file of allFiles(api, signal)) listed.push(file)
     this.#receipts.count(listed, Math.max(0, joinedBefore - present.length))
