@@ -1,6 +1,6 @@
 /** What one side hands over from its first byte to the last receipt: everything, then that it was everything, then who has it. */
 
-import type { FileId } from '../lib/ids.js'
+import type { FileId, JoinId } from '../lib/ids.js'
 import { completionMark } from './completion-mark.js'
 import type { SessionEvent } from './events.js'
 import type { Connection } from './http.js'
@@ -21,8 +21,8 @@ export interface DeliveryOptions {
   readonly journal?: SendJournal | undefined
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
-  /** How many had joined before this run: some of them may have left since, and no event tells of it. */
-  readonly joinedBefore?: number | undefined
+  /** Who had joined before this run: some of them may have left since, and no event tells of it. */
+  readonly joinedBefore?: readonly JoinId[] | undefined
   /** How often each file may be downloaded. */
   readonly maxDownloads?: number | undefined
   readonly signal: AbortSignal
@@ -36,11 +36,15 @@ export class Delivery {
   readonly #options: DeliveryOptions
   readonly #receipts: Receipts
   readonly #own = new Set<FileId>()
+  readonly #joined: Set<JoinId>
+  #catchingUp: Promise<void> | undefined
   #failed = 0
 
   constructor (options: DeliveryOptions) {
     this.#options = options
-    this.#receipts = new Receipts(options.receivers)
+    this.#joined = new Set(options.joinedBefore)
+    // What is wrong for good, whoever follows the events finds out.
+    this.#receipts = new Receipts(options.receivers, () => { this.catchUp().catch(() => undefined) })
   }
 
   /** The ids that this side has written. */
@@ -70,6 +74,7 @@ export class Delivery {
 
   /** To be told of every event of the session. */
   onEvent (event: SessionEvent): void {
+    if (event.type === 'join.joined') this.#joined.add(event.joinId)
     this.#receipts.onEvent(event)
   }
 
@@ -82,15 +87,22 @@ export class Delivery {
     this.#receipts.close()
   }
 
-  /** Reads from the list what events may have told while nobody listened. */
+  /** Reads from the server's lists what events may have told while nobody listened; one reading after the other. */
   async catchUp (): Promise<void> {
-    const { connection, member, signal, joinedBefore = 0 } = this.#options
+    const before = this.#catchingUp
+    this.#catchingUp = Promise.resolve(before?.catch(() => undefined)).then(() => this.#readLists())
+    await this.#catchingUp
+  }
+
+  async #readLists (): Promise<void> {
+    const { connection, member, signal } = this.#options
     const api = apiOf(connection, member)
+    const joined = this.#joined.size
     // Before the list: so what those who are gone have confirmed is in it.
-    const present = joinedBefore === 0 ? [] : (await patiently(() => api.status({ signal }), signal)).participants.filter(({ role }) => role === 'joiner')
+    const there = joined === 0 ? [] : (await patiently(() => api.status({ signal }), signal)).participants.filter(({ role }) => role === 'joiner')
     const listed = []
     for await (const file of allFiles(api, signal)) listed.push(file)
-    this.#receipts.count(listed, Math.max(0, joinedBefore - present.length))
+    this.#receipts.count(listed, joined, there.length)
   }
 
   async * #sendAll (sources: readonly Source[]): AsyncGenerator<SentFile, void, undefined> {

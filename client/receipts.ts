@@ -10,6 +10,8 @@ interface Receipt {
 
 /** Milliseconds for which receipts are gathered before they are counted: they come by the thousand. */
 const GATHERING = 20
+/** The same where the server's lists have to be read for it. */
+const LOOK_INTERVAL = 2000
 
 /** Who of the others has what was sent. It is the server that says so: what it invents looks like a receipt. */
 export class Receipts {
@@ -17,18 +19,25 @@ export class Receipts {
   readonly settled: Promise<void>
   readonly #settle: () => void
   readonly #wanted: number
+  readonly #recount: () => void
   readonly #files = new Set<FileId>()
   /** Also of files that this process has not yet heard to be sent. */
   readonly #receipts = new Map<FileId, Receipt>()
   readonly #left = new Set<string>()
-  /** How many have left while nobody listened. */
-  #leftUnseen = 0
+  /** How many had joined and were not there any more, as the lists said. */
+  #gone = 0
+  /** Whether events may have been missed: those that come then may tell of what the lists have counted already, or of more. */
+  #unsure = false
   #complete = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** @param wanted - how many receivers there are to be */
-  constructor (wanted: number) {
+  /**
+   * @param wanted - how many receivers there are to be
+   * @param recount - reads the server's lists again, for {@link count}
+   */
+  constructor (wanted: number, recount: () => void) {
     this.#wanted = wanted
+    this.#recount = recount
     let settle = (): void => {}
     this.settled = new Promise<void>((resolve) => { settle = resolve })
     this.#settle = settle
@@ -48,23 +57,30 @@ export class Receipts {
   onEvent (event: SessionEvent): void {
     if (event.type === 'file.received') this.#receiptOf(event.fileId).by.add(nameOf(event))
     else if (event.type === 'participant.left') this.#left.add(nameOf(event))
-    else return
-    this.#timer ??= setTimeout(() => { this.#check() }, GATHERING)
+    else if (event.type !== 'join.joined') return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      if (this.#unsure) this.#recount()
+      else this.#check()
+    }, this.#unsure ? LOOK_INTERVAL : GATHERING)
   }
 
   /**
    * What the server's lists say, for when events may have been missed.
-   * @param gone - how many had joined and are not there any more
+   * @param joined - how many had joined
+   * @param there - how many of them are there
    */
-  count (listed: Iterable<Pick<ListedFile, 'fileId' | 'received'>>, gone: number): void {
+  count (listed: Iterable<Pick<ListedFile, 'fileId' | 'received'>>, joined: number, there: number): void {
     for (const { fileId, received } of listed) this.#receiptOf(fileId).counted = received
-    this.#leftUnseen = Math.max(0, gone - this.#left.size)
+    this.#gone = Math.max(0, joined - there)
+    // Of one receiver it is all the same which of the two it was.
+    this.#unsure = joined > 0 && this.#wanted > 1
     this.#check()
   }
 
   /** How many have all of it. */
   get receivers (): number {
-    return this.#least((id) => this.#number(id))
+    return this.#files.size === 0 ? 0 : Array.from(this.#files, (id) => this.#number(id)).reduce((least, number) => Math.min(least, number))
   }
 
   /** How many files somebody has. */
@@ -73,21 +89,20 @@ export class Receipts {
   }
 
   #check (): void {
+    // What has come since the lists were made is looked at with the next ones.
+    if (this.#unsure && this.#timer !== undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (!this.#complete) return
-    if (this.#files.size === 0) {
-      this.#settle()
-      return
-    }
-    const leftWithout = Array.from(this.#left).filter((who) => Array.from(this.#files).some((id) => !this.#receiptOf(id).by.has(who)))
-    // Whoever left unseen may be one of those that the list counts.
-    const leftUnseenWithout = Math.max(0, this.#leftUnseen - this.#least((id) => this.#receiptOf(id).counted))
-    if (this.receivers + leftWithout.length + leftUnseenWithout >= this.#wanted) this.#settle()
+    if (this.#complete && Array.from(this.#files).every((id) => this.#number(id) + this.#leftWithout(id) >= this.#wanted)) this.#settle()
   }
 
-  #least (numberOf: (id: FileId) => number): number {
-    return this.#files.size === 0 ? 0 : Array.from(this.#files, numberOf).reduce((least, number) => Math.min(least, number))
+  /** How many have certainly left without this file. */
+  #leftWithout (id: FileId): number {
+    const { by, counted } = this.#receiptOf(id)
+    const seen = Array.from(this.#left).filter((who) => !by.has(who)).length
+    const unseen = Math.max(0, this.#gone - this.#left.size)
+    // Who left may be one of those of whom the list does not say who they are.
+    return Math.max(0, seen + unseen - Math.max(0, counted - by.size))
   }
 
   #number (id: FileId): number {

@@ -104,7 +104,7 @@ async function partsOf (run: SessionRun, { context: { report }, signal, sendJour
   let onClosed = (): void => {}
   const closed = new Promise<void>((resolve) => { onClosed = resolve })
   const receivers = member.role === 'creator' ? state.receivers : 1
-  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, joinedBefore: state.host.joined.length, maxDownloads: state.maxDownloads })
+  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, joinedBefore: state.host.joined, maxDownloads: state.maxDownloads })
   const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.delivery.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
   return { outgoing, incoming, closed, onClosed }
 }

@@ -1,12 +1,15 @@
 import t, { type Test } from 'tap'
 import { Delivery } from '../../client/delivery.js'
+import type { JoinId } from '../../lib/ids.js'
+import { newJoinId } from '../../lib/new-ids.js'
 import { memberOf } from './fixtures/member.js'
 import { startStub } from './fixtures/stub.js'
 
+const bob = newJoinId()
 const TIME = '2030-01-01T00:00:00.000Z'
 
-/** A delivery of nothing to two, of whom so many had joined before, and a server that says how many of them are there. */
-async function deliveryTo (t: Test, joinedBefore: number) {
+/** A delivery of nothing to two, and a server that says how many of them are there. */
+async function deliveryTo (t: Test, joinedBefore: readonly JoinId[]) {
   const there = { joiners: 0, failures: 0 }
   const { origin } = await startStub(t, ({ path }) => {
     if (there.failures-- > 0) return { status: 502 }
@@ -22,7 +25,7 @@ async function deliveryTo (t: Test, joinedBefore: number) {
 }
 
 t.test('a server that is not there at once is asked again who has joined', async (t) => {
-  const { there, delivery } = await deliveryTo(t, 1)
+  const { there, delivery } = await deliveryTo(t, [bob])
   there.failures = 2
   await delivery.catchUp()
   t.ok(there.failures < 0)
