@@ -99,6 +99,11 @@ export class OutputFolder {
     return undefined
   }
 
+  /** Whether this is the path of a partial file beside the place that a file of this name is to have. */
+  async isBeside (name: string, path: string): Promise<boolean> {
+    return dirname(path) === (await this.#place(name)).folder
+  }
+
   async #place (name: string): Promise<{ readonly folder: string, readonly base: string }> {
     const components = safePath(name)
     const base = components.at(-1) ?? components[0]

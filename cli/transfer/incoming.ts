@@ -165,7 +165,7 @@ export class Incoming {
   }
 
   async #receiveFresh (offers: readonly Offer[]): Promise<void> {
-    const { signal, journal, force } = this.#options
+    const { signal, journal, folder, force } = this.#options
     for (const offer of offers) {
       if ('name' in offer) continue
       this.#spoilt = true
@@ -175,10 +175,12 @@ export class Incoming {
     const marks = files.filter(isCompletionMark).map(({ fileId }) => fileId)
     this.#unconfirmed.push(...files.flatMap(({ fileId }) => journal.isShown(fileId) ? [fileId] : []))
     const wanted = files.filter((file) => !isCompletionMark(file) && !journal.isShown(file.fileId) && !journal.isSkipped(file.fileId))
-    const known = wanted.flatMap((file) => {
+    const known: Accepted[] = []
+    for (const file of wanted) {
       const entry = journal.find(file.fileId)
-      return entry === undefined ? [] : [{ file, replace: force || entry.replace }]
-    })
+      // Who had something replaced said so of what was there, and not of what another folder has.
+      if (entry !== undefined) known.push({ file, replace: force || (entry.replace && await folder.isBeside(file.name, entry.path)) })
+    }
     const fresh = wanted.filter(({ fileId }) => journal.find(fileId) === undefined)
     const more = marks.length === 0 && !this.isComplete && this.#options.member.kind === 'end-to-end'
     const accepted = [...known, ...await this.#accept(fresh, more, signal)]

@@ -1,6 +1,6 @@
 /** What each side says and keeps when a transfer does not end as it should have. */
 
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { eventually } from '../helpers/events.js'
@@ -79,6 +79,21 @@ t.test('that something is to be replaced is remembered by the run that goes on',
   t.equal(await again.exit, 0, again.stderr())
   t.same(await treeOf(bob.home), ['large.bin'])
   t.equal(Buffer.compare(await readFile(join(bob.home, 'large.bin')), CONTENT), 0)
+})
+
+t.test('what was to be replaced in one folder is not replaced in another', async (t) => {
+  const { bob, receiving, code, held } = await transferMidway(t, {
+    receive: (bob, code) => bob.run(['receive', code, '--yes', '--force'])
+  })
+  const other = join(bob.home, 'other')
+  await mkdir(other)
+  await writeFile(join(other, 'large.bin'), 'of before')
+  await kill(receiving)
+  held.cut()
+  const again = bob.run(['receive', '--resume', code, '--yes', '--output', 'other'])
+  t.equal(await again.exit, 0, again.stderr())
+  t.equal(await readFile(join(other, 'large.bin'), 'utf8'), 'of before')
+  t.same(await treeOf(bob.home), ['other', 'other/large (2).bin', 'other/large.bin'])
 })
 
 t.test('who takes the first and declines the second has received the first', async (t) => {
