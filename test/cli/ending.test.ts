@@ -26,6 +26,23 @@ t.test('a sender that comes back learns who has left meanwhile', async (t) => {
   }
 })
 
+t.test('a sender that comes back counts who had received everything meanwhile, and who does then', async (t) => {
+  const { server, alice, bob } = await setUp(t)
+  const carol = await newPlace(t, server.origin)
+  await writeFile(join(alice.home, 'a.txt'), 'content')
+  const sending = alice.run(['send', 'a.txt', '--receivers', '2'])
+  const code = await codeOf(sending)
+  const receiving = bob.run(['receive', code, '--yes'])
+  await said(sending, /Somebody has joined/)
+  await kill(sending)
+  t.equal(await receiving.exit, 0, receiving.stderr())
+  const again = alice.run(['send', '--resume', code])
+  t.equal(await carol.run(['receive', code, '--yes']).exit, 0)
+  t.equal(await again.exit, 0, again.stderr())
+  t.match(again.stderr(), /verified by all 2 receivers\.\n$/)
+  t.same(await stateOf(alice), [])
+})
+
 t.test('standard input that was interrupted is said to be lost, and the receiver is not told to go on', async (t) => {
   const { alice, bob, sending, code, held } = await sendHeld(t, { send: ['-', 'a.txt', '--name', 'dump.sql'], input: CONTENT })
   await kill(sending)
