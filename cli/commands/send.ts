@@ -84,8 +84,8 @@ async function resumeSend (given: string, paths: readonly string[], options: Sen
   const connection = await connect({ server: options.server ?? member.server, ca: options.ca }, context.report)
   try {
     const next = { ...state, inputs: await inputsOf(state.inputs, paths, options) }
-    await folder.write(next)
     const sources = await sourcesOf(next.inputs, { ...context, member, inputIsLost: paths.length === 0 })
+    await folder.write(next)
     context.report.tell({ event: 'resumed', session_id: member.sessionId, code: state.code }, `Going on with ${state.code}`)
     return await runSession({ connection, member, passphrase, derive, folder, state: next, sources, resumed: true, ...switches(options) }, context)
   } catch (error) {

@@ -1,6 +1,6 @@
 /** What each side says and keeps when a transfer does not end as it should have. */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { eventually } from '../helpers/events.js'
@@ -41,6 +41,24 @@ t.test('a sender that comes back counts who had received everything meanwhile, a
   t.equal(await again.exit, 0, again.stderr())
   t.match(again.stderr(), /verified by all 2 receivers\.\n$/)
   t.same(await stateOf(alice), [])
+})
+
+t.test('inputs that a run cannot send do not take the place of those that it was to go on with', async (t) => {
+  const { alice, bob } = await setUp(t)
+  await writeFile(join(alice.home, 'a.txt'), 'content')
+  await writeFile(join(alice.home, 'huge.bin'), '')
+  await truncate(join(alice.home, 'huge.bin'), 2 ** 39)
+  const sending = alice.run(['send', 'a.txt'])
+  const code = await codeOf(sending)
+  await said(sending, /Waiting until/)
+  await kill(sending)
+  const wrong = alice.run(['send', '--resume', code, 'huge.bin'])
+  t.equal(await wrong.exit, 1)
+  t.match(wrong.stderr(), /huge\.bin has 512 GiB/)
+  const again = alice.run(['send', '--resume', code])
+  const receiving = bob.run(['receive', code, '--yes'])
+  t.same([await again.exit, await receiving.exit], [0, 0], again.stderr() + receiving.stderr())
+  t.same(await treeOf(bob.home), ['a.txt'])
 })
 
 t.test('standard input that was interrupted is said to be lost, and the receiver is not told to go on', async (t) => {
