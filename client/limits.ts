@@ -1,6 +1,6 @@
 /** The limits of a session, compared with what will be stored before a byte is sent: in an end-to-end session the containers. */
 
-import { containerSize } from '../lib/crypto/container.js'
+import { containerSize, MAX_PLAINTEXT } from '../lib/crypto/container.js'
 import type { Member } from './session.js'
 import type { Source } from './source.js'
 
@@ -12,7 +12,11 @@ export type BrokenLimit =
 
 /** The first limit that sources of known size break; `undefined` if they break none. */
 export function brokenLimit (sources: ReadonlyArray<Pick<Source, 'name' | 'size'>>, { kind, limits: { maxFileSize, maxSessionSize, maxFiles } }: Pick<Member, 'kind' | 'limits'>): BrokenLimit | undefined {
-  const stored = ({ size }: Pick<Source, 'size'>): number => size === null ? 0 : kind === 'end-to-end' ? containerSize(size) : size
+  const stored = ({ size }: Pick<Source, 'size'>): number => {
+    if (size === null || kind !== 'end-to-end') return size ?? 0
+    // No container holds more, whatever a server accepts.
+    return size > MAX_PLAINTEXT ? Number.POSITIVE_INFINITY : containerSize(size)
+  }
   const tooLarge = sources.filter((source) => stored(source) > maxFileSize)
   if (tooLarge.length > 0) return { limit: 'file', most: maxFileSize, sources: tooLarge }
   const total = sources.reduce((sum, source) => sum + stored(source), 0)

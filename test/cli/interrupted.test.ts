@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { checkArrived, CONTENT, kill, transferMidway } from './midway.js'
@@ -54,7 +54,10 @@ t.test('what cannot begin says why, before anything is sent', async (t) => {
   const { alice, bob, server } = await setUp(t, { MAX_FILE_SIZE: '1MB', MAX_FILES: '3' })
   await writeFile(join(alice.home, 'large.bin'), CONTENT)
   for (const name of ['a', 'b', 'c', 'd']) await writeFile(join(alice.home, name), name)
+  await writeFile(join(alice.home, 'vast.bin'), '')
+  await truncate(join(alice.home, 'vast.bin'), 2 ** 41)
   const cases: Array<[Place, string[], number, RegExp]> = [
+    [alice, ['send', 'vast.bin'], 1, /vast\.bin has 2\.00 TiB, and the server accepts 977 KiB at most\.\n$/],
     [alice, ['send', 'a', 'large.bin'], 1, /large\.bin has 11\.4 MiB, and the server accepts 977 KiB at most\.\n$/],
     [alice, ['send', 'a', 'b', 'c', 'd'], 1, /There are 4 files, and the server accepts 2 files in a session\.\n$/],
     [alice, ['send', 'missing'], 2, /^missing cannot be sent: there is no such file or folder\.\n$/],
