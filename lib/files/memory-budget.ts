@@ -10,6 +10,8 @@ const ADMISSION_TIMEOUT = 10_000
 const STANDSTILL = 5000
 /** Milliseconds between two looks for one that stands still. */
 const LOOK_EVERY = 250
+/** Milliseconds that one which was told to make room has for it, before another one is told to. */
+const LEAVING_TIME = 2000
 /** Seconds after which who was refused, or had to make room, may come again. */
 const RETRY_AFTER = 5
 
@@ -54,8 +56,8 @@ export class MemoryBudget {
   readonly #held = new Map<SessionId | undefined, number>()
   /** Transfers that have not been told to make room. */
   readonly #staying = new Map<Lane, Taker>()
-  /** The transfer that was told to, until it has. */
-  #leaving: Lane | undefined
+  /** The transfer that was told to, until it has, and when it was told. */
+  #leaving: { readonly lane: Lane, readonly since: number } | undefined
   #looking: NodeJS.Timeout | undefined
 
   /**
@@ -131,7 +133,7 @@ export class MemoryBudget {
   #leave (taker: Taker, lane?: Lane): void {
     this.#count(taker, -1)
     if (lane !== undefined) this.#staying.delete(lane)
-    if (lane === this.#leaving) this.#leaving = undefined
+    if (lane !== undefined && lane === this.#leaving?.lane) this.#leaving = undefined
     this.#giveBack()
     this.#makeRoom()
   }
@@ -168,8 +170,6 @@ export class MemoryBudget {
   #look (): void {
     this.#makeRoom()
     this.#looking ??= setInterval(() => {
-      // One that takes long to end must not keep the others waiting.
-      this.#leaving = undefined
       this.#makeRoom()
       if (this.#waiting.size > 0) return
       clearInterval(this.#looking)
@@ -179,8 +179,9 @@ export class MemoryBudget {
 
   #makeRoom (): void {
     const next = this.#next()
-    if (next === undefined || this.#leaving !== undefined) return
-    const since = performance.now() - STANDSTILL
+    const now = performance.now()
+    // One that takes long to end must not keep the others waiting.
+    if (next === undefined || (this.#leaving !== undefined && now - this.#leaving.since < LEAVING_TIME)) return
     // A session that is not ahead of the one that waits by more than the slot in question keeps even what is slow.
     const share = this.#heldBy(next.taker) + 1
     // What has been told to make room is lost to its session already.
@@ -188,11 +189,11 @@ export class MemoryBudget {
     for (const { sessionId } of this.#staying.values()) kept.set(sessionId, (kept.get(sessionId) ?? 0) + 1)
     const keptBy = ({ sessionId }: Taker): number => kept.get(sessionId) ?? 0
     const [found] = [...this.#staying]
-      .filter(([lane, taker]) => taker.abort !== undefined && lane.stillSince <= since && keptBy(taker) > share)
+      .filter(([lane, taker]) => taker.abort !== undefined && now - lane.stillSince >= STANDSTILL && keptBy(taker) > share)
       .sort(([a, x], [b, y]) => keptBy(y) - keptBy(x) || a.stillSince - b.stillSince)
     if (found === undefined) return
     const [lane, taker] = found
-    this.#leaving = lane
+    this.#leaving = { lane, since: now }
     this.#staying.delete(lane)
     taker.abort?.(new LocalSendError('SERVER_BUSY', { retryAfter: RETRY_AFTER }))
   }
