@@ -5,7 +5,7 @@
  */
 
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { tryLock, unlock } from 'fs-native-extensions'
 import { utf8 } from '../../lib/crypto/bytes.js'
@@ -14,7 +14,7 @@ import type { Role } from '../../client/session.js'
 import type { SessionId } from '../../lib/ids.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
-import { hasCode } from '../files/system-error.js'
+import { isThere } from '../files/is-there.js'
 import { againIfRemoved } from './again-if-removed.js'
 import { Sealing } from './sealing.js'
 import { stateOf } from './state-paths.js'
@@ -189,14 +189,4 @@ async function stateIn (path: string): Promise<'none' | 'in use' | 'interrupted'
 async function release (handle: FileHandle): Promise<void> {
   unlock(handle.fd)
   await handle.close()
-}
-
-async function isThere (path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false
-    throw error
-  }
 }

@@ -9,6 +9,7 @@ import type { Connection, Member } from '../../client/session.js'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import { Checksum } from '../../lib/files/checksum.js'
 import { discardOwn } from '../../lib/files/discard.js'
+import { isThere } from '../files/is-there.js'
 import type { OutputFolder } from '../files/output-folder.js'
 import { removePartial, type PartialFile } from '../files/partial-file.js'
 import type { ReceiveJournal } from '../state/receive-journal.js'
@@ -70,12 +71,13 @@ export class FileReceiver {
     if (!keep) for (const path of this.#options.journal.unfinished) await removePartial(path)
   }
 
-  /** A file that an earlier run had received as a whole needs its name at most. @returns `undefined` for any other */
+  /** A file that an earlier run had received as a whole needs its name at most. @returns `undefined` for any other, and where it lies beside another folder's place */
   async #place ({ file, replace }: Accepted): Promise<Received | undefined> {
     const { journal, folder } = this.#options
     const entry = journal.find(file.fileId)
     if (entry?.whole !== true) return undefined
     const partial = await folder.reopenPartial(file.name, entry.path)
+    if (partial === undefined && await isThere(entry.path)) return undefined
     const size = await partial?.size() ?? file.size ?? 0
     return { file, size, path: await partial?.finish(finishOf(file, replace)) ?? entry.path }
   }

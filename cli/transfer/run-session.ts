@@ -145,7 +145,7 @@ async function runJoiner ({ member: { kind } }: SessionRun, { outgoing, incoming
   await Promise.all([sending, receiving])
   if (outgoing !== undefined) await Promise.race([outgoing.delivery.settled, closed])
   const { declined, files, failed, skipped, isComplete } = incoming
-  if (declined && files === 0) {
+  if (declined && files + failed === 0) {
     report.tell({ event: 'declined' }, 'Declined; nothing was received.')
     return { exitCode: EXIT.declined }
   }
