@@ -39,7 +39,8 @@ const PARSER_CODES: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE'
 }
 
-const unreadable = new WeakSet<IncomingMessage>()
+/** By the request's id in its line of the log, which names the path. */
+const unreadable = new WeakMap<IncomingMessage, string>()
 /** No route has it. */
 const NO_PATH = '/unreadable'
 
@@ -47,8 +48,8 @@ const NO_PATH = '/unreadable'
  * Refuses a request that no route can be found for, since its path cannot be read, by way of the handler of those that none is found
  * for: the framework would pass over all hooks, and with them the headers of every answer, the metrics, and what becomes of a body.
  */
-export function refuseUrl (_error: FastifyError, { raw, server }: FastifyRequest, reply: FastifyReply): void {
-  unreadable.add(raw)
+export function refuseUrl (_error: FastifyError, { id, raw, server }: FastifyRequest, reply: FastifyReply): void {
+  unreadable.set(raw, id)
   raw.url = NO_PATH
   server.routing(raw, reply.raw)
 }
@@ -76,9 +77,12 @@ export default fp((app) => {
     else request.log.debug({ err: error }, known.message)
     return send(reply, known)
   })
-  app.setNotFoundHandler(({ raw }, reply) => send(reply, unreadable.has(raw)
-    ? new LocalSendError('INVALID_REQUEST', { detail: 'Its path cannot be read, or a part of it is too long.' })
-    : new LocalSendError('NOT_FOUND')))
+  app.setNotFoundHandler(({ raw, log }, reply) => {
+    const first = unreadable.get(raw)
+    if (first === undefined) return send(reply, new LocalSendError('NOT_FOUND'))
+    log.info({ first }, 'the path of this request cannot be read: the line of the first id names it')
+    return send(reply, new LocalSendError('INVALID_REQUEST', { detail: 'Its path cannot be read, or a part of it is too long.' }))
+  })
   return Promise.resolve()
 }, { name: 'errors' })
 
