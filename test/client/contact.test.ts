@@ -56,7 +56,7 @@ t.test('a stream of events that falls silent, and what comes on the next one', a
     return 'handled'
   })
   const types: string[] = []
-  for await (const { type } of events(connection, member, { silence: 50 })) types.push(type)
+  for await (const { type } of events(connection, member, { silence: 500 })) types.push(type)
   t.same(types, ['reset', 'reset', 'session.closed'])
   t.same(said, ['lost', 'back'])
 })

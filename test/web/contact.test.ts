@@ -27,7 +27,7 @@ t.test('a network that is away for a while', async (t) => {
   if (!await needs(t, 'chromium')) return
   const { origin } = await startServer(t)
   const { open } = await startPeople(t)
-  const content = randomContent(12 * 2 ** 20)
+  const content = randomContent(48 * 2 ** 20)
   const path = join(await temporaryFolder(t), 'a.bin')
   await writeFile(path, content)
 
@@ -42,7 +42,7 @@ t.test('a network that is away for a while', async (t) => {
     const mends = [toAlice.breakDown(), toBob.breakDown()]
     await Promise.all([tellsOfLoss(alice), tellsOfLoss(bob)])
     for (const person of [alice, bob]) {
-      t.match(await textOf(person.page), /\d\sMB of 12\.6\sMB/, 'how far it is')
+      t.match(await textOf(person.page), /\d\sMB of 50\.3\sMB/, 'how far it is')
       t.notMatch(await textOf(person.page), /\/s|left/, 'and not how fast it was')
       t.same([await violations(person.page), await layoutFaults(person.page)], [[], []])
     }
