@@ -71,7 +71,10 @@ export class FileReceiver {
     if (!keep) for (const path of this.#options.journal.unfinished) await removePartial(path)
   }
 
-  /** A file that an earlier run had received as a whole needs its name at most. @returns `undefined` for any other, and where it lies beside another folder's place */
+  /**
+   * A file that an earlier run had received as a whole needs its name at most.
+   * @returns `undefined` for any other, and for one that has no name yet and lies where it does not get one now
+   */
   async #place ({ file, replace }: Accepted): Promise<Received | undefined> {
     const { journal, folder } = this.#options
     const entry = journal.find(file.fileId)
