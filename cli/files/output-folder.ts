@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { safePath } from '../../client/safe-path.js'
 import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
+import { isThere } from './is-there.js'
 import { PartialFile, type Placement } from './partial-file.js'
 import { hasCode, sentenceFor } from './system-error.js'
 import { numberedName, partialName } from './partial-name.js'
@@ -62,7 +63,7 @@ export class OutputFolder {
 
   /** Whether a file of this name would find something in its place. Nothing is made for that. */
   async isTaken (name: string): Promise<boolean> {
-    return await exists(join(this.path, ...safePath(name)))
+    return await isThere(join(this.path, ...safePath(name))).catch(() => false)
   }
 
   /** Makes a folder, and those that it lies in. @returns its path */
@@ -167,15 +168,6 @@ async function openOnly (path: string, flags: number): Promise<FileHandle | unde
   } catch (error) {
     if (hasCode(error, 'EEXIST', 'ENOENT', 'ELOOP', 'ENXIO')) return undefined
     throw new CliError(`${path} cannot be written: ${sentenceFor(error)}.`, EXIT.failure, { cause: error })
-  }
-}
-
-async function exists (path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch {
-    return false
   }
 }
 

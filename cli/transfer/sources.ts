@@ -50,7 +50,7 @@ export async function sourcesOf ({ paths, text, textGiven, name = 'stdin' }: Inp
   const { entries, leftOut } = await walk(paths.filter((path) => path !== STDIN), signal)
   if (leftOut.length > 0) report.warn(`Left out, since they are links, pipes or devices: ${leftOut.slice(0, 5).join(', ')}${leftOut.length > 5 ? ` and ${leftOut.length - 5} more` : ''}`)
   const sources = [
-    ...(text === undefined ? [] : [{ ...textSource(text, { modified: textGiven === undefined ? new Date() : new Date(textGiven) }), key: 'text' }]),
+    ...(text === undefined ? [] : [{ ...textSource(text, { modified: new Date(textGiven ?? Date.now()) }), key: 'text' }]),
     ...entries.map(treeSource),
     ...(paths.includes(STDIN) ? [{ ...streamSource(inputIsLost ? LOST_INPUT : process.stdin, { name }), key: 'stdin' }] : [])
   ]
