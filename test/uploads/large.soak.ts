@@ -96,6 +96,10 @@ async function downloadedSha256 ({ session }: Place, id: string): Promise<string
   return hash.digest('hex')
 }
 
+async function remove ({ session }: Place, id: string): Promise<void> {
+  await call(`${session.url}/files/${id}`, { method: 'DELETE', token: session.token })
+}
+
 const inGiB = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
 
 t.test('a large file whose upload is interrupted ten times', async (t) => {
@@ -108,8 +112,12 @@ t.test('a large file whose upload is interrupted ten times', async (t) => {
   const place = await startPlace(t, { MAX_FILE_SIZE: String(size), MAX_SESSION_SIZE: String(size + reference) })
   const whole = await upload(place, reference, 0)
   t.equal(await downloadedSha256(place, whole.id), whole.sha256)
-  const usual = await peakMemory(place)
-  await call(`${place.session.url}/files/${whole.id}`, { method: 'DELETE', token: place.session.token })
+  await remove(place, whole.id)
+  // A server that takes up what a crash has left does other work than one that has not crashed.
+  const small = await upload(place, reference, INTERRUPTIONS)
+  t.equal(await downloadedSha256(place, small.id), small.sha256)
+  const usual = Math.max(small.memory, await peakMemory(place))
+  await remove(place, small.id)
 
   const broken = await upload(place, size, INTERRUPTIONS)
   t.equal(broken.resumedAt.length, INTERRUPTIONS)
@@ -120,7 +128,7 @@ t.test('a large file whose upload is interrupted ten times', async (t) => {
 
   const memory = Math.max(broken.memory, await peakMemory(place)) / usual
   const time = broken.seconds / (whole.seconds * size / reference)
-  t.comment(`${inGiB(reference)} at one go: ${whole.seconds.toFixed(1)} s, ${Math.round(usual / MIB)} MiB of memory at most`)
+  t.comment(`${inGiB(reference)} at one go: ${whole.seconds.toFixed(1)} s; interrupted: ${Math.round(usual / MIB)} MiB of memory at most`)
   t.comment(`${inGiB(size)}, interrupted: ${broken.seconds.toFixed(1)} s (${time.toFixed(2)} of what its size lets expect), ${memory.toFixed(2)} of the memory`)
   t.ok(memory <= 1.25, 'it takes no more memory than a small one')
   t.ok(time <= 3, 'nor more time for its size')
