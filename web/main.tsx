@@ -1,6 +1,7 @@
 import { render } from 'preact'
 import { CurrentView } from './views/current.js'
-import { followInterruption, followTyped } from './screen.js'
+import { sweepKept } from './kept/kept-session.js'
+import { followInterruption, followTyped, lookForInterrupted } from './screen.js'
 import { followLanguage } from './strings/index.js'
 import { sweepPrivatePlace } from './saving/private-place.js'
 import { keepFocus } from './views/kept-focus.js'
@@ -17,6 +18,7 @@ if (isSecureContext) {
   followInterruption()
   followTyped()
   void sweepPrivatePlace()
+  void sweepKept().then(lookForInterrupted)
   render(<Page><CurrentView /></Page>, root)
 } else {
   render(<Page><Insecure /></Page>, root)

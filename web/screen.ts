@@ -6,6 +6,7 @@ import { connection } from './address.js'
 import { readCode } from './input/entered-code.js'
 import { typedCode, typedText } from './input/typed.js'
 import { noteUnderWay, readInterruption, type Interruption } from './interruption.js'
+import { forgetInterrupted, interruptedSessions, type KeptName } from './kept/kept-session.js'
 import { problemOf, type Problem } from './transfer/problem.js'
 import { Receiving } from './transfer/receiving.js'
 import { Sending, type SendChoices } from './transfer/sending.js'
@@ -16,6 +17,20 @@ export type Screen =
   | { readonly name: 'receiving', readonly receiving: Receiving }
 
 export const screen = signal<Screen>({ name: 'home', interruption: readInterruption() })
+
+/** The transfers of this browser that can be gone on with. */
+export const interrupted = signal<readonly KeptName[]>([])
+
+/** Looks for them. */
+export async function lookForInterrupted (): Promise<void> {
+  interrupted.value = await interruptedSessions()
+}
+
+/** Forgets them: they begin anew. */
+export async function forgetThem (): Promise<void> {
+  await forgetInterrupted()
+  await lookForInterrupted()
+}
 
 /** What would be lost if the page were closed now. */
 export const underWay = computed<Interruption | undefined>(() => {
@@ -45,6 +60,7 @@ function isTextDelivered ({ phase: { value: phase }, rows }: Sending): boolean {
 /** Back to the beginning. */
 export function start (): void {
   screen.value = { name: 'home' }
+  void lookForInterrupted()
 }
 
 /** Sends these. */
@@ -54,9 +70,11 @@ export function send (sources: readonly Source[], choices: SendChoices): void {
   void sending.run()
 }
 
-/** Receives what a code, or a link, leads to. Nothing happens while something else is going on. */
-export function open (text: string): void {
-  if (screen.value.name !== 'home') return
+const isAtHome = (): boolean => screen.value.name === 'home'
+
+/** Receives what a code, or a link, leads to, or goes on with it. Nothing happens while something else is going on. */
+export async function open (text: string): Promise<void> {
+  if (!isAtHome()) return
   try {
     const code = readCode(text)
     if (code.server !== undefined && code.server !== connection.server) {
@@ -64,7 +82,10 @@ export function open (text: string): void {
       location.assign(text.trim())
       return
     }
-    const receiving = new Receiving(connection, code)
+    await lookForInterrupted()
+    if (!isAtHome()) return
+    const roles = interrupted.value.filter(({ sessionId }) => sessionId === code.sessionId).map(({ role }) => role)
+    const receiving = new Receiving(connection, code, roles.includes('joiner'))
     screen.value = { name: 'receiving', receiving }
     if (!receiving.needsPassphrase) void receiving.run()
   } catch (error) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fromBase64url, toBase64url, type Bytes } from '../../lib/crypto/bytes.js'
 import type { FileId } from '../../lib/ids.js'
 import { SealedLog } from './sealed-log.js'
-import type { Sealing } from './sealing.js'
+import type { Sealing } from '../../client/sealing.js'
 
 /** Where a file was being written. */
 export interface Planned {

@@ -5,7 +5,7 @@ import { concat, fromBase64url, toBase64url, type Bytes } from '../../lib/crypto
 import { isFileId, type FileId } from '../../lib/ids.js'
 import type { ChunkNote, SendEntry, SendJournal, SendRecord } from '../../client/journal.js'
 import { SealedLog } from './sealed-log.js'
-import { SEALING_SIZE, type Sealing } from './sealing.js'
+import { SEALING_SIZE, type Sealing } from '../../client/sealing.js'
 
 /** A record as a line of JSON has it. */
 interface WrittenRecord {

@@ -16,7 +16,7 @@ import { CliError } from '../cli-error.js'
 import { EXIT } from '../exit-codes.js'
 import { isThere } from '../files/is-there.js'
 import { againIfRemoved } from './again-if-removed.js'
-import { Sealing } from './sealing.js'
+import { Sealing } from '../../client/sealing.js'
 import { stateOf } from './state-paths.js'
 
 const PLACE = 'session'

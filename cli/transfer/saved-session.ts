@@ -1,5 +1,5 @@
 import { newHostState, type HostState } from '../../client/host.js'
-import type { SavedMember } from '../state/saved-member.js'
+import type { SavedMember } from '../../client/saved-member.js'
 
 /** What is to be sent, as it was asked for. */
 export interface Inputs {

@@ -32,6 +32,8 @@ export const de: Strings = {
     managed: 'Der Server verschlüsselt',
     managedHint: 'Für wen mit curl oder einem anderen HTTP-Programm empfängt. Der Server erfährt dann das Kennwort und kann Namen und Inhalte lesen.',
     honestManaged: 'Der Server verschlüsselt, was Sie senden: Er erfährt das Kennwort und kann Namen und Inhalte lesen.',
+    resumable: 'In diesem Browser wurde eine Übertragung unterbrochen. Geben Sie ihren Code noch einmal ein, dann geht sie dort weiter, wo sie stehen blieb.',
+    forget: 'Vergessen',
     interrupted: {
       sending: 'Diese Seite wurde neu geladen, während sie sendete, und das hat die Übertragung beendet: Die Schlüssel werden nirgends aufbewahrt. Wer gerade empfing, erfährt es, und was nicht vollständig war, wird nicht behalten. Wählen Sie die Dateien noch einmal, um sie unter einem neuen Code zu senden.',
       receiving: 'Diese Seite wurde neu geladen, während sie empfing, und hat damit die Sitzung verlassen. Was vorher gespeichert wurde, ist vollständig; sonst wurde nichts behalten. Bitten Sie den Absender um einen neuen Code.'
@@ -157,6 +159,8 @@ export const de: Strings = {
     SERVER_FULL: 'Der Server hält so viele Sitzungen, wie er darf. Versuchen Sie es später.',
     TOO_MANY_REQUESTS: 'Zu viele Anfragen. Warten Sie eine Minute.',
     FILE_TYPE_NOT_ALLOWED: 'Dateien dieser Art nimmt der Server nicht an.',
+    KEPT_ELSEWHERE: 'Diese Übertragung führt ein anderer Tab fort, oder sie ist beendet.',
+    KEPT_SEALED: 'Das ist nicht der Code der unterbrochenen Übertragung: Eines seiner Wörter ist ein anderes.',
     NO_ROOM: 'Im Speicher dieses Browsers ist nicht genug Platz. Schaffen Sie welchen, oder speichern Sie in einen Ordner, wo das angeboten wird.',
     CANNOT_WRITE: 'Es ließ sich nicht schreiben: Die Platte ist vielleicht voll, oder in den Ordner darf nicht geschrieben werden.',
     INTERNAL: 'Etwas ging schief, was nicht sollte. Laden Sie die Seite neu und versuchen Sie es wieder.',

@@ -31,6 +31,8 @@ export const en = {
     managed: 'The server encrypts',
     managedHint: 'For who receives with curl or another HTTP client. The server then learns the passphrase and can read names and contents.',
     honestManaged: 'The server encrypts what you send: it learns the passphrase and can read names and contents.',
+    resumable: 'A transfer was interrupted in this browser. Enter its code again, and it goes on where it stopped.',
+    forget: 'Forget it',
     interrupted: {
       sending: 'This page was loaded again while it was sending, and that ended the transfer: the keys are in no storage. Whoever was receiving is told, and what was not whole is not kept. Choose the files again to send them under a new code.',
       receiving: 'This page was loaded again while it was receiving, and so it has left the session. What was saved before is whole; nothing else was kept. Ask the sender for a new code.'
@@ -156,6 +158,8 @@ export const en = {
     SERVER_FULL: 'The server holds as many sessions as it may. Try again later.',
     TOO_MANY_REQUESTS: 'Too many requests. Wait a minute, and try again.',
     FILE_TYPE_NOT_ALLOWED: 'This server does not accept files of this type.',
+    KEPT_ELSEWHERE: 'Another tab is going on with this transfer, or it has ended.',
+    KEPT_SEALED: 'This is not the code of the interrupted transfer: one of its words is another.',
     NO_ROOM: 'There is not enough room in this browser’s storage. Free some space, or save into a folder where that is offered.',
     CANNOT_WRITE: 'It could not be written: the disk may be full, or the folder not writable.',
     INTERNAL: 'Something went wrong that should not. Reload the page and try again.',

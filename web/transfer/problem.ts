@@ -3,7 +3,7 @@ import type { BrokenLimit } from '../../client/limits.js'
 
 /** What went wrong, for a view to put into words. */
 export type Problem =
-  | { readonly code: ClientErrorCode | 'INTERNAL' | 'NO_ROOM' | 'CANNOT_WRITE' }
+  | { readonly code: ClientErrorCode | 'INTERNAL' | 'NO_ROOM' | 'CANNOT_WRITE' | 'KEPT_ELSEWHERE' | 'KEPT_SEALED' }
   | { readonly code: 'LIMIT', readonly broken: BrokenLimit }
 
 /** Carries a {@link Problem} to whoever shows it. */

@@ -66,6 +66,7 @@ export class Receiving {
   readonly #unwatched: Connection
   #connection: Connection
   readonly #code: Code
+  readonly #isKept: boolean
   #stop = new AbortController()
   #password: string | undefined
   readonly #marks: FileId[] = []
@@ -75,7 +76,9 @@ export class Receiving {
   #changed = true
   #wake = (): void => undefined
 
-  constructor (connection: Connection, code: Code) {
+  /** @param isKept - whether an earlier tab was interrupted in it, and it is to be gone on with */
+  constructor (connection: Connection, code: Code, isKept = false) {
+    this.#isKept = isKept
     this.#unwatched = this.#connection = connection
     this.#code = code
   }

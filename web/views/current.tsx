@@ -10,7 +10,7 @@ export function CurrentView () {
   useEffect(() => {
     const onHash = (): void => {
       const code = takeFragment()
-      if (code !== undefined) open(code)
+      if (code !== undefined) void open(code)
     }
     onHash()
     return listen(window, { hashchange: onHash, beforeunload: askBeforeLeaving, pagehide: abandon, dragover: ignore, drop: ignore })

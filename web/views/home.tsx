@@ -1,6 +1,6 @@
 import { choices, typedCode, typedText } from '../input/typed.js'
 import type { Interruption } from '../interruption.js'
-import { open, send } from '../screen.js'
+import { forgetThem, interrupted, open, send } from '../screen.js'
 import { strings } from '../strings/index.js'
 import type { Problem } from '../transfer/problem.js'
 import { Choices } from './choices.js'
@@ -21,7 +21,7 @@ export function Home ({ problem, interruption }: HomeProps) {
   return (
     <>
       <h1 class='visually-hidden' tabIndex={-1}>{strings.value.title}</h1>
-      {interruption && <p class='note warning' role='alert'><WarningIcon /><span>{home.interrupted[interruption]}</span></p>}
+      <InterruptionNote interruption={interruption} />
       <div class='home'>
         <section class='card' aria-labelledby='send'>
           <h2 id='send'>{home.send}</h2>
@@ -31,10 +31,24 @@ export function Home ({ problem, interruption }: HomeProps) {
         </section>
         <section class='card' aria-labelledby='receive'>
           <h2 id='receive'>{home.receive}</h2>
-          <CodeField text={typedCode} problem={problem} onCode={open} />
+          <CodeField text={typedCode} problem={problem} onCode={(text) => { void open(text) }} />
         </section>
       </div>
       <Honest warning={choices.value.kind === 'managed'}>{choices.value.kind === 'managed' ? home.honestManaged : home.honest}</Honest>
     </>
   )
+}
+
+/** What this browser was doing before: to be gone on with, or ended by that. */
+function InterruptionNote ({ interruption }: Pick<HomeProps, 'interruption'>) {
+  const { home } = strings.value
+  if (interrupted.value.length > 0) {
+    return (
+      <div class='note' role='status'>
+        <span>{home.resumable}</span>
+        <button type='button' onClick={() => { void forgetThem() }}>{home.forget}</button>
+      </div>
+    )
+  }
+  return interruption && <p class='note warning' role='alert'><WarningIcon /><span>{home.interrupted[interruption]}</span></p>
 }

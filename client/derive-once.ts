@@ -1,4 +1,4 @@
-import { deriveW, type DeriveW } from '../../lib/crypto/password.js'
+import { deriveW, type DeriveW } from '../lib/crypto/password.js'
 
 /** {@link deriveW} for several that need the same w: SPAKE2, and what is kept on the disk. It is derived once, and kept for as long as the function is. */
 export function derivingOnce (): DeriveW {

@@ -1,5 +1,5 @@
 /**
- * What lies in the state folder is sealed: it holds the token and the content key of a session, and says what was sent.
+ * What is kept so that an interrupted transfer can be gone on with is sealed: it holds the token and the content key of a session, and says what was sent.
  *
  *     key    = HKDF(w, salt = sid, info = "local-send/1 cli state", 32)      w: SPAKE2's, from the passphrase
  *     sealed = nonce(12 random) ‖ AES-256-GCM(key, nonce, bytes, aad = what it is and its place)
@@ -7,10 +7,10 @@
  * Invariant: nothing opens without the passphrase, and nothing in another place than the one it was sealed for.
  */
 
-import { concat, randomBytes, utf8, type Bytes } from '../../lib/crypto/bytes.js'
-import { hkdf } from '../../lib/crypto/keys.js'
-import type { DeriveW } from '../../lib/crypto/password.js'
-import type { SessionId } from '../../lib/ids.js'
+import { concat, randomBytes, utf8, type Bytes } from '../lib/crypto/bytes.js'
+import { hkdf } from '../lib/crypto/keys.js'
+import type { DeriveW } from '../lib/crypto/password.js'
+import type { SessionId } from '../lib/ids.js'
 
 const NONCE_SIZE = 12
 /** Bytes that sealing adds. */

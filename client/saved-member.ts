@@ -1,5 +1,5 @@
-import type { Member } from '../../client/session.js'
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.js'
+import type { Member } from './session.js'
+import { fromBase64url, toBase64url } from '../lib/crypto/bytes.js'
 
 /** A member as JSON has it. */
 export type SavedMember = Omit<Member, 'contentKey'> & { readonly contentKey?: string }

@@ -1,0 +1,132 @@
+/**
+ * Sessions that can be gone on with after their tab has gone: closed, loaded again, killed by a browser or a phone that needed
+ * the memory.
+ *
+ * Invariant: what opens a session or says what it is about is sealed under its passphrase, which is kept nowhere: whoever wants
+ * to go on types the code again. Only the session's id and its role are there to be read.
+ */
+
+import type { DeriveW } from '../../lib/crypto/password.js'
+import { utf8 } from '../../lib/crypto/bytes.js'
+import { Sealing } from '../../client/sealing.js'
+import { ProblemError } from '../transfer/problem.js'
+import { database, type KeptRecord } from './database.js'
+import { isFree, takeLock } from './tab-lock.js'
+
+/** Which session, and on which side of it. */
+export type KeptName = Pick<KeptRecord, 'sessionId' | 'role'>
+
+/** Whose it is. */
+export interface Owner extends KeptName {
+  readonly passphrase: string
+  readonly derive: DeriveW
+}
+
+/** Milliseconds for which a session that nobody goes on with is kept. */
+const KEPT = 86_400_000
+/** What the state is sealed for. */
+const PLACE = 'session'
+
+const lockOf = ({ sessionId, role }: KeptName): string => `kept-${sessionId}-${role}`
+
+/** A session that this tab keeps. */
+export class KeptSession<State extends object> {
+  readonly name: KeptName
+  readonly sealing: Sealing
+  readonly #release: () => void
+  #last: Promise<void> = Promise.resolve()
+  #removed = false
+
+  private constructor (name: KeptName, sealing: Sealing, release: () => void) {
+    this.name = name
+    this.sealing = sealing
+    this.#release = release
+  }
+
+  /** Begins to keep a session. @returns `undefined` where nothing can be kept: what is interrupted there begins anew */
+  static async create<State extends object> (owner: Owner, state: State): Promise<KeptSession<State> | undefined> {
+    const { sessionId, role, passphrase, derive } = owner
+    const release = await takeLock(lockOf(owner))
+    if (release === undefined) return undefined
+    try {
+      const session = new KeptSession<State>({ sessionId, role }, await Sealing.from(passphrase, sessionId, derive), release)
+      await session.write(state)
+      return session
+    } catch {
+      release()
+      return undefined
+    }
+  }
+
+  /**
+   * Takes up a session that an earlier tab has kept.
+   *
+   * @throws ProblemError KEPT_ELSEWHERE if there is none, or another tab has it by now; KEPT_SEALED under another passphrase
+   */
+  static async open<State extends object> (owner: Owner): Promise<{ readonly session: KeptSession<State>, readonly state: State }> {
+    const { sessionId, role, passphrase, derive } = owner
+    const release = await takeLock(lockOf(owner))
+    if (release === undefined) throw new ProblemError({ code: 'KEPT_ELSEWHERE' })
+    try {
+      const record = await (await database()).get('sessions', [sessionId, role])
+      if (record === undefined) throw new ProblemError({ code: 'KEPT_ELSEWHERE' })
+      const sealing = await Sealing.from(passphrase, sessionId, derive)
+      const opened = await sealing.open(PLACE, record.sealed)
+      if (opened === undefined) throw new ProblemError({ code: 'KEPT_SEALED' })
+      return { session: new KeptSession<State>({ sessionId, role }, sealing, release), state: JSON.parse(new TextDecoder().decode(opened)) as State }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Replaces the state as a whole; when this resolves, it outlives the machine's crash. One write after the other. */
+  write (state: State): Promise<void> {
+    const text = JSON.stringify(state)
+    const written = this.#last.then(() => this.#write(text))
+    this.#last = written.catch(() => undefined)
+    return written
+  }
+
+  async #write (text: string): Promise<void> {
+    if (this.#removed) return
+    const sealed = await this.sealing.seal(PLACE, utf8(text))
+    const transaction = (await database()).transaction('sessions', 'readwrite', { durability: 'strict' })
+    await Promise.all([transaction.store.put({ ...this.name, sealed, written: Date.now() }), transaction.done])
+  }
+
+  /** Keeps it no longer. */
+  async remove (): Promise<void> {
+    this.#removed = true
+    await this.#last
+    await removeRecord(this.name)
+    this.#release()
+  }
+}
+
+async function removeRecord ({ sessionId, role }: KeptName): Promise<void> {
+  await (await database()).delete('sessions', [sessionId, role])
+}
+
+/** The sessions that were interrupted: kept, and in no tab. */
+export async function interruptedSessions (): Promise<readonly KeptName[]> {
+  try {
+    const interrupted: KeptName[] = []
+    for (const { sessionId, role } of await (await database()).getAll('sessions')) if (await isFree(lockOf({ sessionId, role }))) interrupted.push({ sessionId, role })
+    return interrupted
+  } catch {
+    // Nothing can be kept here.
+    return []
+  }
+}
+
+/** Forgets sessions that were interrupted; without a moment, all of them. */
+export async function forgetInterrupted (before = Number.POSITIVE_INFINITY): Promise<void> {
+  for (const name of await interruptedSessions()) {
+    const record = await (await database()).get('sessions', [name.sessionId, name.role])
+    if (record !== undefined && record.written < before) await removeRecord(name)
+  }
+}
+
+/** Forgets those that nobody has gone on with for a day. */
+export const sweepKept = (now = Date.now()): Promise<void> => forgetInterrupted(now - KEPT)
