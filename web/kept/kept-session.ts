@@ -10,11 +10,10 @@ import type { DeriveW } from '../../lib/crypto/password.js'
 import { utf8 } from '../../lib/crypto/bytes.js'
 import { Sealing } from '../../client/sealing.js'
 import { ProblemError } from '../transfer/problem.js'
-import { database, type KeptRecord } from './database.js'
+import { database, rangeOf, type KeptName } from './database.js'
 import { isFree, takeLock } from './tab-lock.js'
 
-/** Which session, and on which side of it. */
-export type KeptName = Pick<KeptRecord, 'sessionId' | 'role'>
+export type { KeptName } from './database.js'
 
 /** Whose it is. */
 export interface Owner extends KeptName {
@@ -95,6 +94,12 @@ export class KeptSession<State extends object> {
     await Promise.all([transaction.store.put({ ...this.name, sealed, written: Date.now() }), transaction.done])
   }
 
+  /** Leaves it as it is to whoever goes on with it. */
+  async keep (): Promise<void> {
+    await this.#last
+    this.#release()
+  }
+
   /** Keeps it no longer. */
   async remove (): Promise<void> {
     this.#removed = true
@@ -104,8 +109,11 @@ export class KeptSession<State extends object> {
   }
 }
 
-async function removeRecord ({ sessionId, role }: KeptName): Promise<void> {
-  await (await database()).delete('sessions', [sessionId, role])
+/** The record, and with it all that belongs to the session. */
+async function removeRecord (name: KeptName): Promise<void> {
+  const stores = ['sessions', 'lines', 'notes'] as const
+  const transaction = (await database()).transaction(stores, 'readwrite')
+  await Promise.all([...stores.map((store) => transaction.objectStore(store).delete(rangeOf(name))), transaction.done])
 }
 
 /** The sessions that were interrupted: kept, and in no tab. */
