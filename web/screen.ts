@@ -1,6 +1,7 @@
 /** Which of its states the page is in. */
 
 import { computed, effect, signal } from '@preact/signals'
+import type { Code } from '../client/code.js'
 import type { Source } from '../client/source.js'
 import { connection } from './address.js'
 import { readCode } from './input/entered-code.js'
@@ -9,10 +10,13 @@ import { noteUnderWay, readInterruption, type Interruption } from './interruptio
 import { forgetInterrupted, interruptedSessions, type KeptName } from './kept/kept-session.js'
 import { problemOf, type Problem } from './transfer/problem.js'
 import { Receiving } from './transfer/receiving.js'
+import { GoingOn } from './transfer/going-on.js'
 import { Sending, type SendChoices } from './transfer/sending.js'
 
 export type Screen =
   | { readonly name: 'home', readonly problem?: Problem | undefined, readonly interruption?: Interruption | undefined }
+  | { readonly name: 'opening' }
+  | { readonly name: 'going-on', readonly goingOn: GoingOn }
   | { readonly name: 'sending', readonly sending: Sending }
   | { readonly name: 'receiving', readonly receiving: Receiving }
 
@@ -39,9 +43,15 @@ export const underWay = computed<Interruption | undefined>(() => {
   return value.name === 'receiving' && value.receiving.isUnderWay ? 'receiving' : undefined
 })
 
+/** What a reload would end: all that is under way and not kept. */
+const atStake = computed<Interruption | undefined>(() => {
+  const { value } = screen
+  return value.name === 'sending' && value.sending.isKept.value ? undefined : underWay.value
+})
+
 /** Has the page know, if it is loaded again, what that has ended. */
 export const followInterruption = (): void => {
-  effect(() => { noteUnderWay(underWay.value) })
+  effect(() => { noteUnderWay(atStake.value) })
 }
 
 /** Forgets what was typed as soon as it has served: a text that everybody has, a code that has let its user in. */
@@ -53,7 +63,7 @@ export const followTyped = (): void => {
   })
 }
 
-function isTextDelivered ({ phase: { value: phase }, rows }: Sending): boolean {
+function isTextDelivered ({ phase: { value: phase }, files: { rows } }: Sending): boolean {
   return phase.name === 'done' && phase.complete && rows.some(({ source }) => source.kind === 'text')
 }
 
@@ -68,6 +78,28 @@ export function send (sources: readonly Source[], choices: SendChoices): void {
   const sending = new Sending(connection, sources, choices)
   screen.value = { name: 'sending', sending }
   void sending.run()
+}
+
+/** Goes on with what an earlier tab was sending; the files that it needs may have to be chosen first. */
+async function goOn (code: Code): Promise<void> {
+  screen.value = { name: 'opening' }
+  const goingOn = await GoingOn.open(connection, code)
+  typedCode.value = ''
+  screen.value = { name: 'going-on', goingOn }
+  if (goingOn.missing.value.length === 0) sendOn(goingOn)
+}
+
+/** Sends on, without what is missing. */
+export function sendOn (goingOn: GoingOn): void {
+  const sending = goingOn.begin()
+  screen.value = { name: 'sending', sending }
+  void sending.run()
+}
+
+/** Ends what was interrupted, for all. */
+export function stopGoingOn (goingOn: GoingOn): void {
+  void goingOn.stop().then(lookForInterrupted)
+  screen.value = { name: 'home' }
 }
 
 const isAtHome = (): boolean => screen.value.name === 'home'
@@ -85,6 +117,10 @@ export async function open (text: string): Promise<void> {
     await lookForInterrupted()
     if (!isAtHome()) return
     const roles = interrupted.value.filter(({ sessionId }) => sessionId === code.sessionId).map(({ role }) => role)
+    if (roles.includes('creator')) {
+      await goOn(code)
+      return
+    }
     const receiving = new Receiving(connection, code, roles.includes('joiner'))
     screen.value = { name: 'receiving', receiving }
     if (!receiving.needsPassphrase) void receiving.run()

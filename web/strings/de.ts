@@ -80,6 +80,15 @@ export const de: Strings = {
     again: 'Von vorn beginnen',
     states: { waiting: 'Wartet', sending: 'Wird hochgeladen', sent: 'Hochgeladen', received: 'Empfangen', failed: 'Gescheitert' }
   },
+  goingOn: {
+    opening: 'Wird vorbereitet…',
+    heading: 'Weiter senden',
+    choose: 'Wählen Sie dieselben Dateien noch einmal: Ein Browser behält keine davon. Was angekommen ist, wird nicht noch einmal gesendet.',
+    missing: (number) => `Es fehlen noch (${files(number)}):`,
+    strangers: (number) => `Nicht Teil dieser Übertragung und darum ausgelassen: ${files(number)}. Senden Sie das unter einem eigenen Code.`,
+    without: 'Ohne sie weiter',
+    withoutHint: 'Wer empfängt, erfährt dann, dass der Rest alles war.'
+  },
   receiving: {
     passphraseHeading: 'Kennwort',
     passphrase: 'Kennwort',
@@ -137,6 +146,7 @@ export const de: Strings = {
     again: 'Von vorn beginnen',
     NETWORK: 'Der Server ist nicht zu erreichen, oder die Verbindung zu ihm brach ab. Versuchen Sie es wieder, wenn Sie online sind.',
     CODE_INVALID: 'Das ist kein Code. Er sieht aus wie a1b2c3d4-123456-absent-mango-river.',
+    PASSWORD_MISSING: 'Um fortzufahren, geben Sie den ganzen Code ein, mit seinen Wörtern.',
     WRONG_PASSWORD: 'Das Kennwort ist auf einer Seite falsch, oder jemand sitzt dazwischen. Dieser Versuch ist verbraucht; fünf gibt es.',
     PASSWORD_INVALID: 'Ein Kennwort hat mindestens 8 Zeichen.',
     JOIN_REFUSED: 'Die Zahl im Code ist falsch. Fragen Sie den Absender noch einmal danach.',

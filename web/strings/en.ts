@@ -79,6 +79,15 @@ export const en = {
     again: 'Start again',
     states: { waiting: 'Waiting', sending: 'Uploading', sent: 'Uploaded', received: 'Received', failed: 'Failed' }
   },
+  goingOn: {
+    opening: 'Getting ready…',
+    heading: 'Go on sending',
+    choose: 'Choose the same files again: a browser keeps none of them. What has arrived is not sent again.',
+    missing: (number: number) => `${files(number)} missing:`,
+    strangers: (number: number) => `Not part of this transfer, and left out: ${files(number)}. Send that under a code of its own.`,
+    without: 'Go on without them',
+    withoutHint: 'Whoever receives is then told that the rest was all.'
+  },
   receiving: {
     passphraseHeading: 'Passphrase',
     passphrase: 'Passphrase',
@@ -136,6 +145,7 @@ export const en = {
     again: 'Start again',
     NETWORK: 'The server cannot be reached, or the connection to it broke. Try again when you are online.',
     CODE_INVALID: 'This is not a code. It looks like a1b2c3d4-123456-absent-mango-river.',
+    PASSWORD_MISSING: 'To go on, enter the whole code, with its words.',
     WRONG_PASSWORD: 'The passphrase is wrong on one side, or somebody sits in between. This try is spent; five are allowed.',
     PASSWORD_INVALID: 'A passphrase has at least 8 characters.',
     JOIN_REFUSED: 'The number in the code is wrong. Ask the sender for it again.',

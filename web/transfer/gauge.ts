@@ -24,8 +24,11 @@ export class Gauge {
   #bytes = 0
   #shown = Number.NEGATIVE_INFINITY
 
-  constructor (total: number | null = null) {
+  /** @param done - bytes that were there before: no speed comes of them */
+  constructor (total: number | null = null, done = 0) {
     this.total.value = total
+    this.#bytes = done
+    this.done.value = done
   }
 
   /** So many more. */

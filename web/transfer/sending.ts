@@ -4,26 +4,30 @@
  *     creating → sharing → done
  *        └──────────┴────→ stopped (by who sends), failed
  *
- * Invariant: the passphrase and the content key are in the memory of this tab, and nowhere else; but for a session that the
- * server encrypts because its user wants that.
+ * Invariants: the passphrase is in the memory of this tab, and nowhere else; but for a session that the server encrypts because
+ * its user wants that. What another tab would need to go on is kept sealed under it, until one of the ends.
  */
 
 import { signal } from '@preact/signals'
 import { formatCode, generatePassphrase, linkTo } from '../../client/code.js'
 import { watchContact } from '../../client/contact.js'
 import { Delivery } from '../../client/delivery.js'
-import { ClientError } from '../../client/errors.js'
+import { derivingOnce } from '../../client/derive-once.js'
+import { ClientError, isClientError } from '../../client/errors.js'
 import { events, type SessionEvent } from '../../client/events.js'
-import { hostJoins, newHostState, type Refusal } from '../../client/host.js'
+import { hostJoins, newHostState, type HostState, type Refusal } from '../../client/host.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { brokenLimit } from '../../client/limits.js'
+import { patiently } from '../../client/retry.js'
 import { apiOf, createSession, type Connection, type Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
+import type { DeriveW } from '../../lib/crypto/password.js'
 import type { SessionKind } from '../../lib/crypto/spake2.js'
-import type { FileId } from '../../lib/ids.js'
+import type { FileId, JoinId } from '../../lib/ids.js'
+import { KeptSending } from '../kept/kept-sending.js'
 import { closeSoon } from './farewell.js'
-import { Gauge } from './gauge.js'
 import { problemOf, ProblemError, type Problem } from './problem.js'
+import { SendRows, type Achieved } from './send-rows.js'
 
 /** How far sending is. */
 export type SendPhase =
@@ -33,23 +37,24 @@ export type SendPhase =
   | { readonly name: 'stopped' }
   | { readonly name: 'failed', readonly problem: Problem }
 
-/** What has become of one source. */
-export type SentState = 'waiting' | 'sending' | 'sent' | 'received' | 'failed'
-
 /** Milliseconds in which the other side is told of an end. */
 const FAREWELL = 5000
 
-/** One source, as a view shows it. */
-export class SendRow {
-  readonly source: Source
-  readonly gauge: Gauge
-  readonly state = signal<SentState>('waiting')
-  readonly problem = signal<Problem | undefined>(undefined)
+/** What an earlier tab has left. */
+export interface EarlierSending extends Achieved {
+  readonly kept: KeptSending
+  readonly passphrase: string
+  readonly derive: DeriveW
+  /** What was begun, and is not sent after all. */
+  readonly leftOut: readonly FileId[]
+}
 
-  constructor (source: Source) {
-    this.source = source
-    this.gauge = new Gauge(source.size)
-  }
+/** The session that is sent in. */
+interface SendSession {
+  readonly member: Member
+  readonly passphrase: string
+  readonly derive: DeriveW
+  readonly host: HostState
 }
 
 /** What who sends has chosen beside the files. */
@@ -68,8 +73,7 @@ export type SendRefusal = Exclude<Refusal, 'lapsed'> | 'code'
 /** One act of sending. */
 export class Sending {
   readonly phase = signal<SendPhase>({ name: 'creating' })
-  readonly rows: readonly SendRow[]
-  readonly gauge: Gauge
+  readonly files: SendRows
   readonly receivers: number
   readonly kind: SessionKind
   /** How many have joined. */
@@ -78,35 +82,34 @@ export class Sending {
   readonly verifiers = signal<readonly string[]>([])
   /** Whether the server has all of it. */
   readonly uploaded = signal(false)
-  /** The rows that could not be sent. */
-  readonly failed = signal<readonly SendRow[]>([])
-  /** Whether the note that this is all could not be sent: whoever receives cannot know that nothing is missing. */
-  readonly unmarked = signal(false)
   /** Attempts to join that were refused, and why the last one was. */
   readonly refused = signal<{ readonly times: number, readonly reason: SendRefusal } | undefined>(undefined)
   /** Whether nobody else is let in. */
   readonly locked = signal(false)
   /** Whether the server cannot be reached at the moment. */
   readonly isLost = signal(false)
+  /** Whether another tab could go on with it. */
+  readonly isKept = signal(false)
   readonly #connection: Connection
   readonly #choices: SendChoices
   readonly #stop = new AbortController()
-  readonly #byId = new Map<FileId, SendRow>()
-  /** Also of files whose upload this side has not yet heard to be over. */
-  readonly #received = new Set<FileId>()
+  readonly #joiners = new Set<JoinId>()
+  readonly #earlier: EarlierSending | undefined
+  #kept: KeptSending | undefined
   #member: Member | undefined
 
-  constructor (connection: Connection, sources: readonly Source[], choices: SendChoices) {
+  /** @param earlier - of a session that an earlier tab has begun; without it, one is created */
+  constructor (connection: Connection, sources: readonly Source[], choices: SendChoices, earlier?: EarlierSending) {
     this.#connection = watchContact(connection, {
       onLost: () => { this.isLost.value = true },
       onBack: () => { this.isLost.value = false },
       signal: this.#stop.signal
     })
     this.#choices = choices
+    this.#earlier = earlier
     this.receivers = choices.receivers
     this.kind = choices.kind
-    this.rows = sources.map((source) => new SendRow(source))
-    this.gauge = new Gauge(sources.reduce((sum, { size }) => sum + (size ?? 0), 0))
+    this.files = new SendRows(sources, earlier)
   }
 
   /** Whether something would be lost if the page were closed. */
@@ -117,15 +120,14 @@ export class Sending {
   /** Sends, to the end. */
   async run (): Promise<void> {
     try {
-      const passphrase = generatePassphrase()
-      const member = await this.#create(passphrase)
-      const { receivers } = await this.#share(member, passphrase)
-      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && this.failed.value.length === 0 && !this.unmarked.value }
+      const session = await (this.#earlier === undefined ? this.#create() : this.#goOn(this.#earlier))
+      const { receivers } = await this.#share(session)
+      this.phase.value = { name: 'done', receivers, complete: receivers >= this.receivers && this.files.failed.value.length === 0 && !this.files.unmarked.value }
     } catch (error) {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }
     } finally {
       this.#stop.abort()
-      await this.#close()
+      await Promise.allSettled([this.#close(), this.#kept?.remove()])
     }
   }
 
@@ -134,84 +136,88 @@ export class Sending {
     this.#stop.abort()
   }
 
-  /** The page goes away: whoever receives is told, if the browser lets it. */
+  /** The page goes away, for good or to be loaded again: what is kept waits for its sender. Otherwise whoever receives is told, if the browser lets it. */
   abandon (): void {
-    if (this.#member !== undefined && this.isUnderWay) closeSoon(this.#connection, this.#member)
+    if (this.#member !== undefined && this.isUnderWay && !this.isKept.value) closeSoon(this.#connection, this.#member)
   }
 
-  async #create (passphrase: string): Promise<Member> {
+  async #create (): Promise<SendSession> {
     const { receivers: maxJoiners, expiresIn, kind } = this.#choices
+    const [passphrase, derive] = [generatePassphrase(), derivingOnce()]
     const { member, verificationCode } = await createSession(this.#connection, { kind, password: passphrase, maxJoiners, expiresIn, signal: this.#stop.signal })
-    this.#member = member
-    const broken = brokenLimit(this.rows.map(({ source }) => source), member)
-    if (broken !== undefined) throw new ProblemError({ code: 'LIMIT', broken })
     const code = formatCode({ sessionId: member.sessionId, verificationCode, passphrase })
+    this.#begin(member, code)
+    this.#kept = await KeptSending.create({ member, code, sources: this.files.sources, receivers: this.receivers }, { passphrase, derive })
+    this.isKept.value = this.#kept !== undefined
+    return { member, passphrase, derive, host: newHostState() }
+  }
+
+  async #goOn ({ kept, passphrase, derive, leftOut }: EarlierSending): Promise<SendSession> {
+    const { member, state: { code, host } } = kept
+    this.#kept = kept
+    this.isKept.value = true
+    for (const joinId of host.joined) this.#onJoined(joinId)
+    this.#begin(member, code)
+    for (const fileId of leftOut) await this.#takeBack(member, fileId)
+    await kept.writeSources(this.files.sources)
+    return { member, passphrase, derive, host }
+  }
+
+  /** Shows the code of the session, unless what is to be sent is too much for it. */
+  #begin (member: Member, code: string): void {
+    this.#member = member
+    const broken = brokenLimit(this.files.sources, member)
+    if (broken !== undefined) throw new ProblemError({ code: 'LIMIT', broken })
     this.phase.value = { name: 'sharing', code, link: linkTo(member.server, code) }
-    return member
+  }
+
+  /** Whoever receives must not wait for the rest of what will not come. */
+  async #takeBack (member: Member, fileId: FileId): Promise<void> {
+    const { signal } = this.#stop
+    await patiently(() => apiOf(this.#connection, member).deleteFile(fileId, { signal }), signal).catch((error: unknown) => {
+      if (!isClientError(error, 'FILE_NOT_FOUND')) throw error
+    })
   }
 
   /** Sends and answers those who join, until enough of them have it. */
-  async #share (member: Member, passphrase: string): Promise<Delivery> {
+  async #share (session: SendSession): Promise<Delivery> {
     const { signal } = this.#stop
-    const delivery = this.#delivery(member, signal)
+    const delivery = this.#delivery(session, signal)
     const handing = delivery.send().then(() => {
-      this.gauge.flush()
-      const [first] = this.failed.value
-      if (this.failed.value.length === this.rows.length && first?.problem.value !== undefined) throw new ProblemError(first.problem.value)
+      const { gauge, failure } = this.files
+      gauge.flush()
+      if (failure !== undefined) throw new ProblemError(failure)
       this.uploaded.value = true
       return delivery.settled
     })
-    const hosting = this.kind === 'managed' ? this.#watch(member, delivery, signal) : this.#host(member, passphrase, delivery, signal)
-    await Promise.race([handing, Promise.all([hosting, keepAlive(this.#connection, member, { signal })])])
+    const hosting = this.kind === 'managed' ? this.#watch(session, delivery, signal) : this.#host(session, delivery, signal)
+    await Promise.race([handing, Promise.all([hosting, keepAlive(this.#connection, session.member, { signal })])])
     signal.throwIfAborted()
     return delivery
   }
 
-  #delivery (member: Member, signal: AbortSignal): Delivery {
-    const rows = new Map(this.rows.map((row) => [row.source, row]))
-    const sent = new Map<SendRow, number>()
+  #delivery ({ member, host }: SendSession, signal: AbortSignal): Delivery {
     return new Delivery({
       connection: this.#connection,
       member,
-      sources: [...rows.keys()],
+      sources: this.files.sources,
+      journal: this.#kept?.journal,
       receivers: this.receivers,
+      joinedBefore: host.joined,
       signal,
-      onProgress: ({ source, sent: bytes }) => {
-        const row = rows.get(source)
-        if (row === undefined) return
-        row.state.value = 'sending'
-        row.gauge.add(bytes - (sent.get(row) ?? 0))
-        this.gauge.add(bytes - (sent.get(row) ?? 0))
-        sent.set(row, bytes)
-      },
-      onSent: ({ source, fileId }) => {
-        const row = rows.get(source)
-        if (row === undefined) return
-        row.gauge.flush()
-        row.state.value = this.#received.has(fileId) ? 'received' : 'sent'
-        this.#byId.set(fileId, row)
-      },
-      onFailed: ({ source, error }) => {
-        const row = rows.get(source)
-        if (row === undefined) {
-          this.unmarked.value = true
-          return
-        }
-        row.problem.value = problemOf(error)
-        row.state.value = 'failed'
-        this.failed.value = [...this.failed.value, row]
-      }
+      ...this.files.callbacks
     })
   }
 
-  async #host (member: Member, password: string, delivery: Delivery, signal: AbortSignal): Promise<void> {
+  async #host ({ member, passphrase: password, derive, host: state }: SendSession, delivery: Delivery, signal: AbortSignal): Promise<void> {
     await hostJoins(this.#connection, member, {
       password,
-      state: newHostState(),
-      // It ends with this tab, and so does the session.
-      onState: () => Promise.resolve(),
-      onJoined: ({ verifier }) => {
-        this.joined.value += 1
+      derive,
+      state,
+      // What is not kept ends with this tab, and so does the session.
+      onState: (host) => this.#kept?.writeHost(host) ?? Promise.resolve(),
+      onJoined: ({ joinId, verifier }) => {
+        this.#onJoined(joinId)
         this.verifiers.value = [...this.verifiers.value, verifier]
       },
       // One that lapsed is no failure of anybody's.
@@ -223,14 +229,21 @@ export class Sending {
   }
 
   /** Sees who is let in by a server that encrypts, and so knows the passphrase. */
-  async #watch (member: Member, delivery: Delivery, signal: AbortSignal): Promise<void> {
+  async #watch ({ member, host }: SendSession, delivery: Delivery, signal: AbortSignal): Promise<void> {
     for await (const event of events(this.#connection, member, { signal })) {
-      if (event.type === 'join.joined') this.joined.value += 1
-      else if (event.type === 'join.refused' && event.reason === 'password') this.#refuse('password')
+      if (event.type === 'join.joined') {
+        this.#onJoined(event.joinId)
+        await this.#kept?.writeHost({ ...host, joined: [...this.#joiners] })
+      } else if (event.type === 'join.refused' && event.reason === 'password') this.#refuse('password')
       else if (event.type === 'session.locked') this.locked.value = true
       this.#onEvent(event, delivery)
     }
     throw new ClientError('SESSION_CLOSED')
+  }
+
+  #onJoined (joinId: JoinId): void {
+    this.#joiners.add(joinId)
+    this.joined.value = this.#joiners.size
   }
 
   #onEvent (event: SessionEvent, delivery: Delivery): void {
@@ -238,10 +251,7 @@ export class Sending {
     // A list that cannot be read now is read after the next break; what is wrong for good, hosting finds out.
     if (event.type === 'reset') delivery.catchUp().catch(() => undefined)
     if (event.type === 'join.refused' && event.reason === 'code') this.#refuse('code')
-    if (event.type !== 'file.received') return
-    this.#received.add(event.fileId)
-    const row = this.#byId.get(event.fileId)
-    if (row !== undefined) row.state.value = 'received'
+    if (event.type === 'file.received') this.files.onReceived(event.fileId)
   }
 
   #refuse (reason: SendRefusal): void {

@@ -1,6 +1,9 @@
 import { useEffect } from 'preact/hooks'
-import { open, screen, start, underWay } from '../screen.js'
+import { open, screen, sendOn, start, stopGoingOn, underWay } from '../screen.js'
+import { strings } from '../strings/index.js'
 import { takeFragment } from '../address.js'
+import { GoingOnView } from './going-on.js'
+import { Heading } from './heading.js'
 import { Home } from './home.js'
 import { ReceivingView } from './receiving.js'
 import { SendingView } from './sending.js'
@@ -16,6 +19,11 @@ export function CurrentView () {
     return listen(window, { hashchange: onHash, beforeunload: askBeforeLeaving, pagehide: abandon, dragover: ignore, drop: ignore })
   }, [])
   const { value } = screen
+  if (value.name === 'opening') return <section class='card'><Heading>{strings.value.goingOn.opening}</Heading></section>
+  if (value.name === 'going-on') {
+    const { goingOn } = value
+    return <GoingOnView goingOn={goingOn} onReady={() => { sendOn(goingOn) }} onStop={() => { stopGoingOn(goingOn) }} />
+  }
   if (value.name === 'sending') return <SendingView sending={value.sending} onAgain={start} />
   if (value.name === 'receiving') return <ReceivingView receiving={value.receiving} onAgain={start} />
   return <Home problem={value.problem} interruption={value.interruption} />

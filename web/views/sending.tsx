@@ -1,6 +1,7 @@
 import { formatSize } from '../strings/format.js'
 import { strings } from '../strings/index.js'
-import type { SendRow, Sending } from '../transfer/sending.js'
+import type { SendRow } from '../transfer/send-rows.js'
+import type { Sending } from '../transfer/sending.js'
 import { CodeCard } from './code-card.js'
 import { Ending } from './ending.js'
 import { Heading } from './heading.js'
@@ -33,27 +34,28 @@ export function SendingView ({ sending, onAgain }: SendingProps) {
 /** Who has what, in the end. */
 function Done ({ sending, receivers, complete, onAgain }: SendingProps & { readonly receivers: number, readonly complete: boolean }) {
   const { sending: words } = strings.value
-  const failed = sending.failed.value.length
+  const failed = sending.files.failed.value.length
   const [heading, text] = complete
     ? [words.doneHeading, words.done(receivers)]
     : failed > 0
-      ? [words.notSentHeading, words.notSent(failed, sending.rows.length)]
+      ? [words.notSentHeading, words.notSent(failed, sending.files.rows.length)]
       : receivers < sending.receivers ? [words.partlyHeading, words.partly] : [words.notSentHeading, words.unmarkedDone]
   return <Ending good={complete} heading={heading} text={text} again={words.again} onAgain={onAgain}><SentRows sending={sending} /></Ending>
 }
 
 function Sharing ({ sending, code, link }: { readonly sending: Sending, readonly code: string, readonly link: string }) {
   const { sending: words } = strings.value
-  const { isLost: { value: isLost }, uploaded: { value: isUploaded }, unmarked: { value: isUnmarked } } = sending
+  const { isLost: { value: isLost }, uploaded: { value: isUploaded }, files } = sending
+  const { value: isUnmarked } = files.unmarked
   const isManaged = sending.kind === 'managed'
-  const uploaded = sending.failed.value.length > 0 || isUnmarked ? words.notSentHeading : isManaged ? words.uploadedManaged : words.uploaded
+  const uploaded = files.failed.value.length > 0 || isUnmarked ? words.notSentHeading : isManaged ? words.uploadedManaged : words.uploaded
   return (
     <>
       <CodeCard code={code} link={link} how={isManaged ? words.howManaged : words.how} />
       <section class='card'>
         <SharingState sending={sending} />
         <LostNote isLost={isLost} />
-        <OverallProgress gauge={sending.gauge} label={isUploaded ? uploaded : words.uploading} isMoving={!isLost && !isUploaded} />
+        <OverallProgress gauge={files.gauge} label={isUploaded ? uploaded : words.uploading} isMoving={!isLost && !isUploaded} />
         {isUnmarked && <p class='note warning' role='alert'>{words.unmarked}</p>}
         <SentRows sending={sending} />
         <div class='buttons end'><button type='button' class='danger' onClick={() => { sending.stop() }}>{words.stop}</button></div>
@@ -79,7 +81,7 @@ function SharingState ({ sending }: { readonly sending: Sending }) {
 }
 
 /** What could not be sent stands first: of many rows not all are drawn. */
-function SentRows ({ sending: { rows, failed: { value: failed } } }: { readonly sending: Sending }) {
+function SentRows ({ sending: { files: { rows, failed: { value: failed } } } }: { readonly sending: Sending }) {
   const isFailed = new Set(failed)
   const others = failed.length === 0 ? rows : rows.filter((row) => !isFailed.has(row))
   return <Rows rows={[...failed, ...others]}>{(row) => <SentRow key={row.source.name} row={row} />}</Rows>

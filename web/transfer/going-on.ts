@@ -1,0 +1,142 @@
+/**
+ * Going on with what a tab was sending that is gone: which of its files are needed, until they are there or their user goes on
+ * without them.
+ *
+ * Invariant: whoever receives is told that this was all only when all was sent, or what was not is taken back by its sender's own
+ * choice.
+ */
+
+import { signal } from '@preact/signals'
+import type { ListedFile } from '../../client/answers.js'
+import type { Code } from '../../client/code.js'
+import { derivingOnce } from '../../client/derive-once.js'
+import { ClientError, isSessionGone } from '../../client/errors.js'
+import type { SendEntry } from '../../client/journal.js'
+import { keepAlive } from '../../client/keep-alive.js'
+import { allFiles } from '../../client/list.js'
+import { apiOf, type Connection } from '../../client/session.js'
+import type { Source } from '../../client/source.js'
+import type { FileId } from '../../lib/ids.js'
+import { KeptSending } from '../kept/kept-sending.js'
+import { byName, matchOf, sentSource, wholeSourceOf, type KeptSource } from '../kept/kept-source.js'
+import { ProblemError } from './problem.js'
+import { Sending, type EarlierSending } from './sending.js'
+
+/** What is known of one source when another tab takes it up. */
+interface Known {
+  readonly kept: KeptSource
+  readonly entry: SendEntry | undefined
+  /** As the server lists it. */
+  readonly listed: ListedFile | undefined
+}
+
+type Secret = Pick<EarlierSending, 'kept' | 'passphrase' | 'derive'>
+
+/** One act of sending that was interrupted. */
+export class GoingOn {
+  /** The files that have to be chosen again. */
+  readonly missing = signal<readonly KeptSource[]>([])
+  /** How many were chosen last that are none of them. */
+  readonly strangers = signal(0)
+  readonly #connection: Connection
+  readonly #secret: Secret
+  readonly #known: readonly Known[]
+  readonly #sources = new Map<string, Source>()
+  readonly #over = new AbortController()
+
+  private constructor (connection: Connection, secret: Secret, known: readonly Known[]) {
+    this.#connection = connection
+    this.#secret = secret
+    this.#known = known
+    for (const { kept, entry, listed } of known) {
+      const source = entry !== undefined && (entry.done || listed?.state === 'ready') ? sentSource(kept, entry.record) : wholeSourceOf(kept)
+      if (source !== undefined) this.#sources.set(kept.key, source)
+    }
+    this.#look()
+    void keepAlive(connection, secret.kept.member, { signal: this.#over.signal })
+  }
+
+  /**
+   * Takes up what is kept under a code.
+   *
+   * @throws ProblemError KEPT_ELSEWHERE, KEPT_SEALED; SESSION_CLOSED if it has ended meanwhile, and then it is kept no longer.
+   *   ClientError PASSWORD_MISSING for a code without words; NETWORK
+   */
+  static async open (connection: Connection, { sessionId, passphrase }: Code): Promise<GoingOn> {
+    if (passphrase === undefined) throw new ClientError('PASSWORD_MISSING')
+    const derive = derivingOnce()
+    const kept = await KeptSending.open({ sessionId, passphrase, derive })
+    try {
+      return new GoingOn(connection, { kept, passphrase, derive }, await knownOf(connection, kept))
+    } catch (error) {
+      if (!isSessionGone(error)) {
+        await kept.keep()
+        throw error
+      }
+      await kept.remove()
+      throw new ProblemError({ code: 'SESSION_CLOSED' }, { cause: error })
+    }
+  }
+
+  /** Whether there is anything to go on with. */
+  get hasSome (): boolean {
+    return this.#sources.size > 0
+  }
+
+  /** Takes those of the files that are needed. */
+  take (sources: readonly Source[]): void {
+    const wanted = byName(this.#known.map(({ kept }) => kept))
+    let strangers = 0
+    for (const source of sources) {
+      const named = wanted.get(source.name)
+      const match = named && matchOf(named.filter(({ key }) => !this.#sources.has(key)), source)
+      if (named === undefined) strangers += 1
+      else if (match !== undefined) this.#sources.set(match.key, { ...source, key: match.key })
+    }
+    this.#look()
+    this.strangers.value = strangers
+  }
+
+  /** Sending, with all that is there, and without what is missing. */
+  begin (): Sending {
+    this.#over.abort()
+    const begun = new Map<Source, number>()
+    const leftOut: FileId[] = []
+    for (const { kept: { key }, entry, listed } of this.#known) {
+      const source = this.#sources.get(key)
+      if (source !== undefined) begun.set(source, entry?.done === true ? source.size ?? 0 : bytesOf(source, listed))
+      else if (entry !== undefined) leftOut.push(entry.record.fileId)
+    }
+    const received = new Set(this.#known.flatMap(({ listed }) => listed !== undefined && listed.received > 0 ? [listed.fileId] : []))
+    const { member: { kind }, state: { receivers } } = this.#secret.kept
+    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut })
+  }
+
+  /** Ends it for all. */
+  async stop (): Promise<void> {
+    this.#over.abort()
+    const { kept } = this.#secret
+    await Promise.allSettled([apiOf(this.#connection, kept.member).close(), kept.remove()])
+  }
+
+  #look (): void {
+    this.missing.value = this.#known.map(({ kept }) => kept).filter(({ key }) => !this.#sources.has(key))
+  }
+}
+
+/** What the journal and the server's list say of each source. */
+async function knownOf (connection: Connection, { member, state, journal }: KeptSending): Promise<readonly Known[]> {
+  const api = apiOf(connection, member)
+  // A server that is away is not waited for, as the list would be.
+  await api.status()
+  const listed = new Map<FileId, ListedFile>()
+  for await (const file of allFiles(api, undefined)) listed.set(file.fileId, file)
+  return await Promise.all(state.sources.map(async (kept) => {
+    const entry = await journal.load(kept.key)
+    return { kept, entry, listed: entry && listed.get(entry.record.fileId) }
+  }))
+}
+
+/** Bytes of a source that the server has, about: its own are those of a container. */
+const bytesOf = ({ size }: Source, listed: ListedFile | undefined): number =>
+  listed?.size == null || listed.size === 0 ? 0 : Math.floor((size ?? 0) * listed.offset / listed.size)
