@@ -46,7 +46,7 @@ export const underWay = computed<Interruption | undefined>(() => {
 /** What a reload would end: all that is under way and not kept. */
 const atStake = computed<Interruption | undefined>(() => {
   const { value } = screen
-  return value.name === 'sending' && value.sending.isKept.value ? undefined : underWay.value
+  return value.name === 'sending' && value.sending.isKept ? undefined : underWay.value
 })
 
 /** Has the page know, if it is loaded again, what that has ended. */
@@ -67,14 +67,17 @@ function isTextDelivered ({ phase: { value: phase }, files: { rows } }: Sending)
   return phase.name === 'done' && phase.complete && rows.some(({ source }) => source.kind === 'text')
 }
 
+const isAtHome = (): boolean => screen.value.name === 'home'
+
 /** Back to the beginning. */
 export function start (): void {
   screen.value = { name: 'home' }
   void lookForInterrupted()
 }
 
-/** Sends these. */
+/** Sends these. Nothing happens while something else is going on. */
 export function send (sources: readonly Source[], choices: SendChoices): void {
+  if (!isAtHome()) return
   const sending = new Sending(connection, sources, choices)
   screen.value = { name: 'sending', sending }
   void sending.run()
@@ -89,20 +92,13 @@ async function goOn (code: Code): Promise<void> {
   if (goingOn.missing.value.length === 0) sendOn(goingOn)
 }
 
-/** Sends on, without what is missing. */
-export function sendOn (goingOn: GoingOn): void {
+/** Sends on, without what is missing; or ends it, for all. */
+export function sendOn (goingOn: GoingOn, { stop = false } = {}): void {
   const sending = goingOn.begin()
+  if (stop) sending.stop()
   screen.value = { name: 'sending', sending }
   void sending.run()
 }
-
-/** Ends what was interrupted, for all. */
-export function stopGoingOn (goingOn: GoingOn): void {
-  void goingOn.stop().then(lookForInterrupted)
-  screen.value = { name: 'home' }
-}
-
-const isAtHome = (): boolean => screen.value.name === 'home'
 
 /** Receives what a code, or a link, leads to, or goes on with it. Nothing happens while something else is going on. */
 export async function open (text: string): Promise<void> {
@@ -126,5 +122,6 @@ export async function open (text: string): Promise<void> {
     if (!receiving.needsPassphrase) void receiving.run()
   } catch (error) {
     screen.value = { name: 'home', problem: problemOf(error) }
+    void lookForInterrupted()
   }
 }

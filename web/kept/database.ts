@@ -53,7 +53,8 @@ export function database (): Promise<Database> {
       db.createObjectStore('sessions', { keyPath: ['sessionId', 'role'] })
       db.createObjectStore('lines', { keyPath: ['sessionId', 'role', 'index'] })
       db.createObjectStore('notes', { keyPath: ['sessionId', 'role', 'fileId', 'first'] })
-    }
+    },
+    terminated () { opened = undefined }
   }).catch((error: unknown) => {
     opened = undefined
     throw error

@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals'
 import { newHostState, type HostState } from '../../client/host.js'
 import type { SendJournal } from '../../client/journal.js'
 import { restoreMember, saveMember, type SavedMember } from '../../client/saved-member.js'
@@ -24,17 +25,21 @@ export interface SendStart extends Pick<SendState, 'code' | 'receivers'> {
 
 type Secret = Pick<Owner, 'passphrase' | 'derive'>
 
-/** A session that is kept while this tab sends in it: its state, and the journal. */
+/**
+ * A session that is kept while this tab sends in it: its state, and the journal. What cannot be written down must not be gone on
+ * with by anybody: where the disk is full, all that was kept is removed, and this tab goes on alone.
+ */
 export class KeptSending {
-  readonly journal: SendJournal
   readonly member: Member
+  /** Whether another tab could go on with it. */
+  readonly isKept = signal(true)
   readonly #session: KeptSession<SendState>
+  #journal: SendJournal | undefined
   #state: SendState
 
-  private constructor (session: KeptSession<SendState>, state: SendState, journal: SendJournal) {
+  private constructor (session: KeptSession<SendState>, state: SendState) {
     this.#session = session
     this.#state = state
-    this.journal = journal
     this.member = restoreMember(state.member)
   }
 
@@ -42,23 +47,27 @@ export class KeptSending {
   static async create ({ member, sources, ...rest }: SendStart, secret: Secret): Promise<KeptSending | undefined> {
     const state = { ...rest, member: saveMember(member), sources: await Promise.all(sources.map(keptSourceOf)), host: newHostState() }
     const session = await KeptSession.create<SendState>({ ...secret, sessionId: member.sessionId, role: 'creator' }, state)
-    return session && await KeptSending.#around(session, state).catch(async () => {
-      await session.remove()
-      return undefined
-    })
+    if (session === undefined) return undefined
+    const kept = new KeptSending(session, state)
+    await kept.#openJournal().catch(() => kept.#giveUp())
+    return kept
   }
 
   /** @throws ProblemError as {@link KeptSession.open} does */
   static async open (owner: Secret & Pick<Owner, 'sessionId'>): Promise<KeptSending> {
     const { session, state } = await KeptSession.open<SendState>({ ...owner, role: 'creator' })
-    return await KeptSending.#around(session, state).catch(async (error: unknown) => {
-      await session.keep()
+    const kept = new KeptSending(session, state)
+    try {
+      await kept.#openJournal()
+      return kept
+    } catch (error) {
+      await kept.keep()
       throw error
-    })
+    }
   }
 
-  static async #around (session: KeptSession<SendState>, state: SendState): Promise<KeptSending> {
-    return new KeptSending(session, state, await KeptSendJournal.open(session))
+  get journal (): SendJournal | undefined {
+    return this.#journal
   }
 
   get state (): Omit<SendState, 'member'> {
@@ -84,8 +93,17 @@ export class KeptSending {
     return this.#session.remove()
   }
 
+  async #openJournal (): Promise<void> {
+    this.#journal = await KeptSendJournal.open(this.#session, () => this.#giveUp())
+  }
+
   #write (changes: Partial<SendState>): Promise<void> {
     this.#state = { ...this.#state, ...changes }
-    return this.#session.write(this.#state)
+    return this.#session.write(this.#state).catch(() => this.#giveUp())
+  }
+
+  async #giveUp (): Promise<void> {
+    await this.#session.remove()
+    this.isKept.value = false
   }
 }

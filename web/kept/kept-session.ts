@@ -94,6 +94,10 @@ export class KeptSession<State extends object> {
     await Promise.all([transaction.store.put({ ...this.name, sealed, written: Date.now() }), transaction.done])
   }
 
+  get isRemoved (): boolean {
+    return this.#removed
+  }
+
   /** Leaves it as it is to whoever goes on with it. */
   async keep (): Promise<void> {
     await this.#last

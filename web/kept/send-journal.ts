@@ -5,6 +5,14 @@ import { utf8, type Bytes } from '../../lib/crypto/bytes.js'
 import type { FileId } from '../../lib/ids.js'
 import { database, rangeFrom, rangeOf, type KeptName, type KeptNotes } from './database.js'
 
+/** What a journal belongs to. */
+export interface JournalOwner {
+  readonly name: KeptName
+  readonly sealing: Sealing
+  /** Whether nobody will go on with it: then nothing is written any more. */
+  readonly isRemoved: boolean
+}
+
 /** Notes that were opened: of one piece. */
 interface Opened {
   readonly fileId: FileId
@@ -17,21 +25,22 @@ interface Opened {
  * with durability `strict` is over when the disk has it (https://w3c.github.io/IndexedDB/#transaction-durability-hint).
  */
 export class KeptSendJournal implements SendJournal {
-  readonly #name: KeptName
-  readonly #sealing: Sealing
+  readonly #owner: JournalOwner
+  readonly #onFull: () => Promise<void>
   readonly #entries = new Map<string, JournalEntry>()
   #lines = 0
   #last: Promise<unknown> = Promise.resolve()
   /** Chunks are compared one after the other. */
   #opened: Opened | undefined
 
-  private constructor (name: KeptName, sealing: Sealing) {
-    this.#name = name
-    this.#sealing = sealing
+  private constructor (owner: JournalOwner, onFull: () => Promise<void>) {
+    this.#owner = owner
+    this.#onFull = onFull
   }
 
-  static async open ({ name, sealing }: { readonly name: KeptName, readonly sealing: Sealing }): Promise<KeptSendJournal> {
-    const journal = new KeptSendJournal(name, sealing)
+  /** @param onFull - called where something cannot be written: when it has removed the owner, this process goes on without; if it rejects, so does what was to be written */
+  static async open (owner: JournalOwner, onFull: () => Promise<void>): Promise<KeptSendJournal> {
+    const journal = new KeptSendJournal(owner, onFull)
     await journal.#read()
     return journal
   }
@@ -48,10 +57,7 @@ export class KeptSendJournal implements SendJournal {
   async note (key: string, first: number, chunks: readonly ChunkNote[]): Promise<void> {
     const entry = this.#entries.get(key)
     mustFollow(entry, first)
-    const { fileId } = entry.record
-    const sealed = await this.#sealing.seal(placeOf(fileId, first), encodeNotes(chunks))
-    const transaction = (await database()).transaction('notes', 'readwrite', { durability: 'strict' })
-    await Promise.all([transaction.store.put({ ...this.#name, fileId, first, sealed }), transaction.done])
+    await this.#writeNotes(entry.record.fileId, first, chunks).catch(this.#onFull)
     entry.noted += chunks.length
   }
 
@@ -74,14 +80,14 @@ export class KeptSendJournal implements SendJournal {
 
   /** The lines up to the first one that does not open, which goes with all that is behind it: no line is ever read after another than the one that it was written after. */
   async #read (): Promise<void> {
-    const lines = await (await database()).getAll('lines', rangeOf(this.#name))
+    const lines = await (await database()).getAll('lines', rangeOf(this.#owner.name))
     for (const { sealed } of lines) {
-      const opened = await this.#sealing.open(lineAt(this.#lines), sealed)
+      const opened = await this.#owner.sealing.open(lineAt(this.#lines), sealed)
       if (opened === undefined) break
       applyLine(this.#entries, JSON.parse(new TextDecoder().decode(opened)) as JournalLine)
       this.#lines += 1
     }
-    if (this.#lines < lines.length) await (await database()).delete('lines', rangeFrom(this.#name, this.#lines))
+    if (this.#lines < lines.length) await (await database()).delete('lines', rangeFrom(this.#owner.name, this.#lines))
     for (const entry of this.#entries.values()) if (!entry.done) entry.noted = await this.#countNotes(entry.record.fileId)
   }
 
@@ -89,10 +95,10 @@ export class KeptSendJournal implements SendJournal {
   async #countNotes (fileId: FileId): Promise<number> {
     const kept = await database()
     let noted = 0
-    for (const key of await kept.getAllKeys('notes', rangeOf(this.#name, fileId))) {
+    for (const key of await kept.getAllKeys('notes', rangeOf(this.#owner.name, fileId))) {
       const opened = key[3] === noted ? await this.#open(await kept.get('notes', key)) : undefined
       if (opened === undefined) {
-        await kept.delete('notes', rangeFrom(this.#name, fileId, noted))
+        await kept.delete('notes', rangeFrom(this.#owner.name, fileId, noted))
         break
       }
       noted += opened.bytes.length / NOTE_SIZE
@@ -102,23 +108,32 @@ export class KeptSendJournal implements SendJournal {
 
   /** Adds a line, and removes the notes that these sources had before it; the next one waits until both is safe. */
   #append (line: JournalLine, keys: readonly string[]): Promise<void> {
-    const appended = this.#last.then(() => this.#write(line, keys))
+    const appended = this.#last.then(() => this.#writeLine(line, keys).catch(this.#onFull)).then(() => { applyLine(this.#entries, line) })
     this.#last = appended.catch(() => undefined)
     return appended
   }
 
-  async #write (line: JournalLine, keys: readonly string[]): Promise<void> {
-    const sealed = await this.#sealing.seal(lineAt(this.#lines), utf8(JSON.stringify(line)))
-    const transaction = (await database()).transaction(['lines', 'notes'], 'readwrite', { durability: 'strict' })
+  async #writeLine (line: JournalLine, keys: readonly string[]): Promise<void> {
+    const sealed = await this.#owner.sealing.seal(lineAt(this.#lines), utf8(JSON.stringify(line)))
+    const kept = await database()
+    if (this.#owner.isRemoved) return
+    const transaction = kept.transaction(['lines', 'notes'], 'readwrite', { durability: 'strict' })
     const notes = transaction.objectStore('notes')
     const forgotten = keys.flatMap((key) => this.#entries.get(key) ?? []).filter(({ noted }) => noted > 0)
     await Promise.all([
-      transaction.objectStore('lines').put({ ...this.#name, index: this.#lines, sealed }),
-      ...forgotten.map(({ record }) => notes.delete(rangeOf(this.#name, record.fileId))),
+      transaction.objectStore('lines').put({ ...this.#owner.name, index: this.#lines, sealed }),
+      ...forgotten.map(({ record }) => notes.delete(rangeOf(this.#owner.name, record.fileId))),
       transaction.done
     ])
     this.#lines += 1
-    applyLine(this.#entries, line)
+  }
+
+  async #writeNotes (fileId: FileId, first: number, chunks: readonly ChunkNote[]): Promise<void> {
+    const sealed = await this.#owner.sealing.seal(placeOf(fileId, first), encodeNotes(chunks))
+    const kept = await database()
+    if (this.#owner.isRemoved) return
+    const transaction = kept.transaction('notes', 'readwrite', { durability: 'strict' })
+    await Promise.all([transaction.store.put({ ...this.#owner.name, fileId, first, sealed }), transaction.done])
   }
 
   /** Those of the notes from this one on that lie together with it. */
@@ -129,7 +144,7 @@ export class KeptSendJournal implements SendJournal {
 
   /** The piece that the chunk would lie in: the last one that begins no later. */
   async #find (fileId: FileId, index: number): Promise<KeptNotes | undefined> {
-    const { sessionId, role } = this.#name
+    const { sessionId, role } = this.#owner.name
     const range = IDBKeyRange.bound([sessionId, role, fileId, 0], [sessionId, role, fileId, index])
     const cursor = await (await database()).transaction('notes').store.openCursor(range, 'prev')
     return cursor?.value
@@ -138,7 +153,7 @@ export class KeptSendJournal implements SendJournal {
   async #open (notes: KeptNotes | undefined): Promise<Opened | undefined> {
     if (notes === undefined || notes.sealed.length < SEALING_SIZE) return undefined
     const { fileId, first, sealed } = notes
-    const bytes = await this.#sealing.open(placeOf(fileId, first), sealed)
+    const bytes = await this.#owner.sealing.open(placeOf(fileId, first), sealed)
     return bytes && { fileId, first, bytes }
   }
 }

@@ -112,13 +112,6 @@ export class GoingOn {
     return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut })
   }
 
-  /** Ends it for all. */
-  async stop (): Promise<void> {
-    this.#over.abort()
-    const { kept } = this.#secret
-    await Promise.allSettled([apiOf(this.#connection, kept.member).close(), kept.remove()])
-  }
-
   #look (): void {
     this.missing.value = this.#known.map(({ kept }) => kept).filter(({ key }) => !this.#sources.has(key))
   }
@@ -132,7 +125,7 @@ async function knownOf (connection: Connection, { member, state, journal }: Kept
   const listed = new Map<FileId, ListedFile>()
   for await (const file of allFiles(api, undefined)) listed.set(file.fileId, file)
   return await Promise.all(state.sources.map(async (kept) => {
-    const entry = await journal.load(kept.key)
+    const entry = await journal?.load(kept.key)
     return { kept, entry, listed: entry && listed.get(entry.record.fileId) }
   }))
 }

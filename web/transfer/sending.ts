@@ -88,14 +88,13 @@ export class Sending {
   readonly locked = signal(false)
   /** Whether the server cannot be reached at the moment. */
   readonly isLost = signal(false)
-  /** Whether another tab could go on with it. */
-  readonly isKept = signal(false)
+  /** What another tab could go on with. */
+  readonly #kept = signal<KeptSending | undefined>(undefined)
   readonly #connection: Connection
   readonly #choices: SendChoices
   readonly #stop = new AbortController()
   readonly #joiners = new Set<JoinId>()
   readonly #earlier: EarlierSending | undefined
-  #kept: KeptSending | undefined
   #member: Member | undefined
 
   /** @param earlier - of a session that an earlier tab has begun; without it, one is created */
@@ -117,6 +116,11 @@ export class Sending {
     return this.phase.value.name === 'creating' || this.phase.value.name === 'sharing'
   }
 
+  /** Whether another tab could go on with it. */
+  get isKept (): boolean {
+    return this.#kept.value?.isKept.value === true
+  }
+
   /** Sends, to the end. */
   async run (): Promise<void> {
     try {
@@ -127,7 +131,7 @@ export class Sending {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }
     } finally {
       this.#stop.abort()
-      await Promise.allSettled([this.#close(), this.#kept?.remove()])
+      await Promise.allSettled([this.#close(), this.#kept.value?.remove()])
     }
   }
 
@@ -138,34 +142,34 @@ export class Sending {
 
   /** The page goes away, for good or to be loaded again: what is kept waits for its sender. Otherwise whoever receives is told, if the browser lets it. */
   abandon (): void {
-    if (this.#member !== undefined && this.isUnderWay && !this.isKept.value) closeSoon(this.#connection, this.#member)
+    if (this.#member !== undefined && this.isUnderWay && !this.isKept) closeSoon(this.#connection, this.#member)
   }
 
   async #create (): Promise<SendSession> {
     const { receivers: maxJoiners, expiresIn, kind } = this.#choices
     const [passphrase, derive] = [generatePassphrase(), derivingOnce()]
     const { member, verificationCode } = await createSession(this.#connection, { kind, password: passphrase, maxJoiners, expiresIn, signal: this.#stop.signal })
+    this.#member = member
     const code = formatCode({ sessionId: member.sessionId, verificationCode, passphrase })
-    this.#begin(member, code)
-    this.#kept = await KeptSending.create({ member, code, sources: this.files.sources, receivers: this.receivers }, { passphrase, derive })
-    this.isKept.value = this.#kept !== undefined
+    this.#show(member, code)
+    this.#kept.value = await KeptSending.create({ member, code, sources: this.files.sources, receivers: this.receivers }, { passphrase, derive })
     return { member, passphrase, derive, host: newHostState() }
   }
 
   async #goOn ({ kept, passphrase, derive, leftOut }: EarlierSending): Promise<SendSession> {
     const { member, state: { code, host } } = kept
-    this.#kept = kept
-    this.isKept.value = true
+    this.#kept.value = kept
+    this.#member = member
+    this.#stop.signal.throwIfAborted()
     for (const joinId of host.joined) this.#onJoined(joinId)
-    this.#begin(member, code)
+    this.#show(member, code)
     for (const fileId of leftOut) await this.#takeBack(member, fileId)
     await kept.writeSources(this.files.sources)
     return { member, passphrase, derive, host }
   }
 
   /** Shows the code of the session, unless what is to be sent is too much for it. */
-  #begin (member: Member, code: string): void {
-    this.#member = member
+  #show (member: Member, code: string): void {
     const broken = brokenLimit(this.files.sources, member)
     if (broken !== undefined) throw new ProblemError({ code: 'LIMIT', broken })
     this.phase.value = { name: 'sharing', code, link: linkTo(member.server, code) }
@@ -201,7 +205,7 @@ export class Sending {
       connection: this.#connection,
       member,
       sources: this.files.sources,
-      journal: this.#kept?.journal,
+      journal: this.#kept.value?.journal,
       receivers: this.receivers,
       joinedBefore: host.joined,
       signal,
@@ -215,7 +219,7 @@ export class Sending {
       derive,
       state,
       // What is not kept ends with this tab, and so does the session.
-      onState: (host) => this.#kept?.writeHost(host) ?? Promise.resolve(),
+      onState: (host) => this.#kept.value?.writeHost(host) ?? Promise.resolve(),
       onJoined: ({ joinId, verifier }) => {
         this.#onJoined(joinId)
         this.verifiers.value = [...this.verifiers.value, verifier]
@@ -233,7 +237,7 @@ export class Sending {
     for await (const event of events(this.#connection, member, { signal })) {
       if (event.type === 'join.joined') {
         this.#onJoined(event.joinId)
-        await this.#kept?.writeHost({ ...host, joined: [...this.#joiners] })
+        await this.#kept.value?.writeHost({ ...host, joined: [...this.#joiners] })
       } else if (event.type === 'join.refused' && event.reason === 'password') this.#refuse('password')
       else if (event.type === 'session.locked') this.locked.value = true
       this.#onEvent(event, delivery)

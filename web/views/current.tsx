@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import { open, screen, sendOn, start, stopGoingOn, underWay } from '../screen.js'
+import { open, screen, sendOn, start, underWay } from '../screen.js'
 import { strings } from '../strings/index.js'
 import { takeFragment } from '../address.js'
 import { GoingOnView } from './going-on.js'
@@ -22,7 +22,7 @@ export function CurrentView () {
   if (value.name === 'opening') return <section class='card'><Heading>{strings.value.goingOn.opening}</Heading></section>
   if (value.name === 'going-on') {
     const { goingOn } = value
-    return <GoingOnView goingOn={goingOn} onReady={() => { sendOn(goingOn) }} onStop={() => { stopGoingOn(goingOn) }} />
+    return <GoingOnView goingOn={goingOn} onReady={() => { sendOn(goingOn) }} onStop={() => { sendOn(goingOn, { stop: true }) }} />
   }
   if (value.name === 'sending') return <SendingView sending={value.sending} onAgain={start} />
   if (value.name === 'receiving') return <ReceivingView receiving={value.receiving} onAgain={start} />
