@@ -18,6 +18,8 @@ interface Sender extends Person {
   readonly code: string
   readonly address: string
   readonly pieces: readonly Piece[]
+  /** Resets the connection that was held: what comes after the interruption is not to go by it. */
+  readonly cut: () => void
 }
 
 /** What a page sends of a large file. */
@@ -93,17 +95,17 @@ t.test('sending goes on, in Chromium', async (t) => {
     }
     const held = hold(after)
     const code = await send(alice, ...paths)
-    await held
-    return { ...alice, address, code, pieces }
+    return { ...alice, address, code, pieces, ...await held }
   }
 
   /** Kills the tab, of which nothing is asked or told. @returns its user at another one */
-  async function inAnotherTab ({ page, downloads, address, ...rest }: Sender): Promise<Sender & { readonly before: readonly Piece[] }> {
+  async function inAnotherTab ({ page, downloads, address, cut, ...rest }: Sender): Promise<Sender & { readonly before: readonly Piece[] }> {
     const context = page.browserContext()
     await page.close()
+    cut()
     const next = await context.newPage()
     const pieces = recordPieces(next)
-    return { ...rest, ...await personAt(next, address, downloads), address, pieces, before: rest.pieces }
+    return { ...rest, ...await personAt(next, address, downloads), address, cut, pieces, before: rest.pieces }
   }
 
   /** Receives what is there, and looks whether it is what was sent. */
@@ -114,7 +116,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     t.equal(sha256(await readFile(await downloaded(bob.downloads, name))), sha256(content), name)
   }
 
-  await t.test('after a reload, to whoever had joined before, from where it stopped', async (t) => {
+  await t.test('after a reload that was asked about, to whoever had joined before, from where it stopped', async (t) => {
     const alice = await sendHalf(t)
     const bob = await open(`${origin}/#${alice.code}`)
     await reads(alice, 'The other side has joined.')
@@ -122,6 +124,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await reads(bob, 'Receiving')
     const before = alice.pieces.length
     await reload(alice)
+    alice.cut()
     await reads(alice, 'A transfer was interrupted in this browser.')
     t.notMatch(await textOf(alice.page), 'that ended the transfer')
     await enterCode(alice, alice.code)
@@ -152,6 +155,20 @@ t.test('sending goes on, in Chromium', async (t) => {
     await reads(alice, 'Received and verified')
     t.same(idsOf(alice.pieces), idsOf(alice.before))
     t.equal(await kept(alice), 0)
+  })
+
+  await t.test('a tab that takes its time to go is waited for', async (t) => {
+    const first = await sendHalf(t)
+    const dying = await first.page.browserContext().newPage()
+    await dying.goto(first.address)
+    // It stands for the old tab, from when that has gone.
+    await dying.evaluate((name: string) => {
+      void navigator.locks.request(name, async () => { await new Promise((resolve) => { setTimeout(resolve, 300) }) })
+    }, `kept-${first.code.split('-')[0] ?? ''}-creator`)
+    const alice = await inAnotherTab(first)
+    await enterCode(alice, alice.code)
+    await reads(alice, 'Go on sending')
+    await press(alice, 'Stop sharing')
   })
 
   await t.test('twice', async (t) => {
@@ -288,8 +305,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     const devtools = await first.page.createCDPSession()
     for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await devtools.send('Input.dispatchDragEvent', { type, x: 200, y: 200, data: { items: [], files: [tree], dragOperationsMask: 1 } })
     const code = await shownCode(first.page)
-    await held
-    const alice = await inAnotherTab({ ...first, address, code, pieces })
+    const alice = await inAnotherTab({ ...first, address, code, pieces, ...await held })
     await enterCode(alice, code)
     await reads(alice, 'tree/sub/a.bin')
     await (await alice.page.$<'input'>('input[data-pick="folder"]' as 'input'))?.uploadFile(tree)

@@ -123,9 +123,9 @@ async function removeRecord (name: KeptName): Promise<void> {
 /** The sessions that were interrupted: kept, and in no tab. */
 export async function interruptedSessions (): Promise<readonly KeptName[]> {
   try {
-    const interrupted: KeptName[] = []
-    for (const { sessionId, role } of await (await database()).getAll('sessions')) if (await isFree(lockOf({ sessionId, role }))) interrupted.push({ sessionId, role })
-    return interrupted
+    const names = (await (await database()).getAll('sessions')).map(({ sessionId, role }) => ({ sessionId, role }))
+    const free = await Promise.all(names.map((name) => isFree(lockOf(name))))
+    return names.filter((_, i) => free[i])
   } catch {
     // Nothing can be kept here.
     return []
