@@ -8,8 +8,10 @@ import type { OfferedFile } from './offers.js'
 import { directorySource, type Source } from './source.js'
 
 const NAME = '.'
+/** What a journal knows it by. */
+export const MARK_KEY = 'mark:complete'
 
 /** Always the same, so that one that was sent before an interruption is known again, and stays. */
-export const completionMark = (): Source => ({ ...directorySource(NAME, new Date(0)), key: 'mark:complete' })
+export const completionMark = (): Source => ({ ...directorySource(NAME, new Date(0)), key: MARK_KEY })
 
 export const isCompletionMark = ({ kind, name }: Pick<OfferedFile, 'kind' | 'name'>): boolean => kind === 'directory' && name === NAME

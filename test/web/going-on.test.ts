@@ -9,7 +9,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { enterCode, personAt, press, reads, send, shownCode, startPeople, textOf, valueOf, violations, type Person } from './page.js'
+import { enterCode, personAt, press, reads, recordsOf, send, shownCode, startPeople, textOf, valueOf, violations, type Person } from './page.js'
 
 const MIB = 2 ** 20
 
@@ -42,10 +42,16 @@ function recordPieces (page: Page): readonly Piece[] {
 
 const idsOf = (pieces: readonly Piece[]): readonly string[] => [...new Set(pieces.map(({ fileId }) => fileId))]
 
-/** Loads the page again, as somebody who has touched it and says that he means it. */
-async function reload ({ page }: Person): Promise<void> {
-  page.once('dialog', (dialog) => { void dialog.accept() })
+/** Loads the page again, as somebody who has touched it, and means it. @returns what was asked */
+async function reload ({ page }: Person): Promise<readonly string[]> {
+  const asked: string[] = []
+  page.once('dialog', (dialog) => {
+    asked.push(dialog.type())
+    void dialog.accept()
+  })
+  await page.click('h1')
   await page.reload()
+  return asked
 }
 
 /** Chooses files where a transfer is gone on with. */
@@ -56,23 +62,26 @@ async function choose ({ page }: Person, ...paths: readonly string[]): Promise<v
 }
 
 /** How many records the browser keeps. */
-const kept = async ({ page }: Person): Promise<number> => await page.evaluate(async () => await new Promise<number>((resolve, reject) => {
+const kept = async ({ page }: Person): Promise<number> => (await page.evaluate(recordsOf)).length
+
+/** Changes a bit of what the browser keeps first in a store. */
+const damage = async ({ page }: Person, store: string): Promise<void> => await page.evaluate(async (name: string) => await new Promise<void>((resolve, reject) => {
   const opening = indexedDB.open('local-send')
-  opening.onerror = () => { reject(new Error('there is no database')) }
   opening.onsuccess = () => {
-    const stores = [...opening.result.objectStoreNames]
-    const transaction = opening.result.transaction(stores)
-    let records = 0
-    for (const store of stores) {
-      const counting = transaction.objectStore(store).count()
-      counting.onsuccess = () => { records += counting.result }
+    const transaction = opening.result.transaction(name, 'readwrite')
+    const reading = transaction.objectStore(name).openCursor()
+    reading.onsuccess = () => {
+      const record = reading.result?.value as { readonly sealed: Uint8Array }
+      record.sealed.set([(record.sealed[20] ?? 0) ^ 1], 20)
+      reading.result?.update(record)
     }
+    transaction.onabort = () => { reject(new Error('nothing was changed')) }
     transaction.oncomplete = () => {
       opening.result.close()
-      resolve(records)
+      resolve()
     }
   }
-}))
+}), store)
 
 t.test('sending goes on, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -123,7 +132,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await press(bob, 'Save')
     await reads(bob, 'Receiving')
     const before = alice.pieces.length
-    await reload(alice)
+    t.same(await reload(alice), ['beforeunload'])
     alice.cut()
     await reads(alice, 'A transfer was interrupted in this browser.')
     t.notMatch(await textOf(alice.page), 'that ended the transfer')
@@ -315,6 +324,20 @@ t.test('sending goes on, in Chromium', async (t) => {
     t.equal(await bob.page.$$eval('.rows .name', (names) => names.map(({ textContent }) => textContent).sort().join()), 'tree/empty,tree/small.txt,tree/sub/a.bin')
     t.same(idsOf(alice.pieces), idsOf(alice.before))
   })
+
+  for (const store of ['lines', 'notes'] as const) {
+    await t.test(`what is damaged of the ${store} was never written, and nothing is taken up that rests on it`, async (t) => {
+      const alice = await inAnotherTab(await sendHalf(t))
+      await damage(alice, store)
+      await enterCode(alice, alice.code)
+      await choose(alice, path)
+      await reads(alice, 'Everything is uploaded')
+      t.notOk(idsOf(alice.pieces).some((id) => idsOf(alice.before).includes(id)), 'it starts over, under another id')
+      const bob = await open(`${origin}/#${alice.code}`)
+      await press(bob, 'Save')
+      t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+    })
+  }
 
   await t.test('who wants it forgotten has all of it forgotten', async (t) => {
     const alice = await inAnotherTab(await sendHalf(t))

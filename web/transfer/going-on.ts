@@ -9,6 +9,7 @@
 import { signal } from '@preact/signals'
 import type { ListedFile } from '../../client/answers.js'
 import type { Code } from '../../client/code.js'
+import { MARK_KEY } from '../../client/completion-mark.js'
 import { derivingOnce } from '../../client/derive-once.js'
 import { ClientError, isSessionGone } from '../../client/errors.js'
 import type { SendEntry } from '../../client/journal.js'
@@ -30,6 +31,13 @@ interface Known {
   readonly listed: ListedFile | undefined
 }
 
+/** What is known of all of it. */
+interface Found {
+  readonly known: readonly Known[]
+  /** What the server has from this side, and the journal has not: nobody can go on with it. */
+  readonly orphans: readonly FileId[]
+}
+
 type Secret = Pick<EarlierSending, 'kept' | 'passphrase' | 'derive'>
 
 /** One act of sending that was interrupted. */
@@ -41,13 +49,15 @@ export class GoingOn {
   readonly #connection: Connection
   readonly #secret: Secret
   readonly #known: readonly Known[]
+  readonly #orphans: readonly FileId[]
   readonly #sources = new Map<string, Source>()
   readonly #over = new AbortController()
 
-  private constructor (connection: Connection, secret: Secret, known: readonly Known[]) {
+  private constructor (connection: Connection, secret: Secret, { known, orphans }: Found) {
     this.#connection = connection
     this.#secret = secret
     this.#known = known
+    this.#orphans = orphans
     for (const { kept, entry, listed } of known) {
       const source = entry !== undefined && (entry.done || listed?.state === 'ready') ? sentSource(kept, entry.record) : wholeSourceOf(kept)
       if (source !== undefined) this.#sources.set(kept.key, source)
@@ -67,7 +77,7 @@ export class GoingOn {
     const derive = derivingOnce()
     const kept = await KeptSending.open({ sessionId, passphrase, derive })
     try {
-      return new GoingOn(connection, { kept, passphrase, derive }, await knownOf(connection, kept))
+      return new GoingOn(connection, { kept, passphrase, derive }, await find(connection, kept))
     } catch (error) {
       if (!isSessionGone(error)) {
         await kept.keep()
@@ -101,7 +111,7 @@ export class GoingOn {
   begin (): Sending {
     this.#over.abort()
     const begun = new Map<Source, number>()
-    const leftOut: FileId[] = []
+    const leftOut = [...this.#orphans]
     for (const { kept: { key }, entry, listed } of this.#known) {
       const source = this.#sources.get(key)
       if (source !== undefined) begun.set(source, entry?.done === true ? source.size ?? 0 : bytesOf(source, listed))
@@ -117,17 +127,25 @@ export class GoingOn {
   }
 }
 
-/** What the journal and the server's list say of each source. */
-async function knownOf (connection: Connection, { member, state, journal }: KeptSending): Promise<readonly Known[]> {
+/** What the journal and the server's list say. */
+async function find (connection: Connection, { member, state, journal }: KeptSending): Promise<Found> {
   const api = apiOf(connection, member)
   // A server that is away is not waited for, as the list would be.
   await api.status()
   const listed = new Map<FileId, ListedFile>()
-  for await (const file of allFiles(api, undefined)) listed.set(file.fileId, file)
-  return await Promise.all(state.sources.map(async (kept) => {
-    const entry = await journal?.load(kept.key)
+  for await (const file of allFiles(api, undefined)) if (file.uploadedBy === member.role) listed.set(file.fileId, file)
+  const orphans = new Set(listed.keys())
+  const load = async (key: string): Promise<SendEntry | undefined> => {
+    const entry = await journal?.load(key)
+    if (entry !== undefined) orphans.delete(entry.record.fileId)
+    return entry
+  }
+  await load(MARK_KEY)
+  const known = await Promise.all(state.sources.map(async (kept) => {
+    const entry = await load(kept.key)
     return { kept, entry, listed: entry && listed.get(entry.record.fileId) }
   }))
+  return { known, orphans: [...orphans] }
 }
 
 /** Bytes of a source that the server has, about: its own are those of a container. */

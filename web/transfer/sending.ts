@@ -45,7 +45,7 @@ export interface EarlierSending extends Achieved {
   readonly kept: KeptSending
   readonly passphrase: string
   readonly derive: DeriveW
-  /** What was begun, and is not sent after all. */
+  /** What was begun, and is not gone on with. */
   readonly leftOut: readonly FileId[]
 }
 
