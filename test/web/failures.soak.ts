@@ -58,9 +58,10 @@ t.test('more failures, in Chromium', async (t) => {
     }
   })
 
-  await t.test('a reload in the middle of an upload is asked about, ends it for both, and is told of', async (t) => {
+  await t.test('where nothing can be kept, a reload in the middle of an upload is asked about, ends it for both, and is told of', async (t) => {
     const proxy = await startProxy(t, origin)
     const alice = await open(proxy.origin)
+    await alice.page.evaluate(() => { IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError') } })
     const held = proxy.hold(6 * 2 ** 20)
     const bob = await open(`${origin}/#${await send(alice, path)}`)
     await held

@@ -5,6 +5,8 @@
  *     {"do":"open","address":"http://…"}   → its number      {"do":"send","who":0,"paths":["…"]}   → the code
  *     {"do":"reads","who":0,"text":"…"}    → null            {"do":"press","who":0,"name":"…"}     → null
  *     {"do":"address","who":0}             → where it is     {"do":"complaints","who":0}           → what it complains of
+ *     {"do":"again","who":0}               → the number of another tab in its place
+ *     {"do":"enter","who":0,"code":"…"}    → null            {"do":"choose","who":0,"paths":["…"]} → null
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -13,7 +15,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { launch } from 'puppeteer-core'
 import { FIREFOX } from '../helpers/services.js'
-import { personAt, press, reads, send, type Person } from './page.js'
+import { choose, enterCode, personAt, press, reads, send, type Person } from './page.js'
 
 /** What can be asked for. */
 export type Command =
@@ -21,7 +23,9 @@ export type Command =
   | { readonly do: 'send', readonly who: number, readonly paths: readonly string[] }
   | { readonly do: 'reads', readonly who: number, readonly text: string }
   | { readonly do: 'press', readonly who: number, readonly name: string }
-  | { readonly do: 'address' | 'complaints', readonly who: number }
+  | { readonly do: 'address' | 'again' | 'complaints', readonly who: number }
+  | { readonly do: 'enter', readonly who: number, readonly code: string }
+  | { readonly do: 'choose', readonly who: number, readonly paths: readonly string[] }
 
 const { DOWNLOADS = '' } = process.env
 const userDataDir = await mkdtemp(join(tmpdir(), 'local-send-firefox-'))
@@ -47,6 +51,17 @@ async function carryOut (command: Command): Promise<unknown> {
       await press(person, command.name)
       return null
     case 'address': return await person.page.evaluate(() => location.href)
+    case 'again': {
+      const address = person.page.url()
+      await person.page.close()
+      return people.push(await personAt(await browser.newPage(), address, DOWNLOADS)) - 1
+    }
+    case 'enter':
+      await enterCode(person, command.code)
+      return null
+    case 'choose':
+      await choose(person, ...command.paths)
+      return null
     case 'complaints': return person.complaints
   }
 }

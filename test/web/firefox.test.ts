@@ -9,6 +9,7 @@ import '../helpers/plain-children.js'
 import { codeOf, newPlace } from '../cli/program.js'
 import { randomContent, sha256 } from '../helpers/client.js'
 import { projectPath } from '../helpers/project.js'
+import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import type { Command } from './firefox-driver.js'
@@ -71,5 +72,26 @@ t.test('in Firefox', async (t) => {
     await firefox({ do: 'reads', who: bob, text: 'Everything is here' })
     t.equal(sha256(await readFile(await downloaded(downloads, 'from the command.bin'))), sha256(content))
     t.equal(await sending.exit, 0, sending.stderr())
+  })
+  await t.test('sending goes on in another tab', async (t) => {
+    const { origin: address, hold } = await startProxy(t, origin)
+    const name = 'interrupted.bin'
+    await writeFile(join(folder, name), content)
+    const alice = await open(address)
+    const held = hold(3 * 2 ** 20)
+    const code = String(await firefox({ do: 'send', who: alice, paths: [join(folder, name)] }))
+    const { cut } = await held
+    const again = Number(await firefox({ do: 'again', who: alice }))
+    cut()
+    await firefox({ do: 'reads', who: again, text: 'A transfer was interrupted in this browser.' })
+    await firefox({ do: 'enter', who: again, code })
+    await firefox({ do: 'reads', who: again, text: 'Go on sending' })
+    await firefox({ do: 'choose', who: again, paths: [join(folder, name)] })
+    const bob = await open(`${origin}/#${code}`)
+    await firefox({ do: 'press', who: bob, name: 'Save' })
+    await firefox({ do: 'reads', who: bob, text: 'Everything is here' })
+    await firefox({ do: 'reads', who: again, text: 'Received and verified' })
+    t.equal(sha256(await readFile(await downloaded(downloads, name))), sha256(content))
+    t.same(await firefox({ do: 'complaints', who: again }), [])
   })
 })

@@ -9,7 +9,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { enterCode, personAt, press, reads, recordsOf, send, shownCode, startPeople, textOf, valueOf, violations, type Person } from './page.js'
+import { choose, enterCode, personAt, press, reads, recordsOf, send, shownCode, startPeople, textOf, valueOf, violations, type Person } from './page.js'
 
 const MIB = 2 ** 20
 
@@ -55,10 +55,9 @@ async function reload ({ page }: Person): Promise<readonly string[]> {
 }
 
 /** Chooses files where a transfer is gone on with. */
-async function choose ({ page }: Person, ...paths: readonly string[]): Promise<void> {
-  await reads({ page }, 'Go on sending')
-  const picker = await page.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
-  await picker?.uploadFile(...paths)
+async function chooseAgain (person: Person, ...paths: readonly string[]): Promise<void> {
+  await reads(person, 'Go on sending')
+  await choose(person, ...paths)
 }
 
 /** How many records the browser keeps. */
@@ -141,7 +140,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await reads(alice, '1 file missing:')
     await reads(alice, 'a.bin')
     t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
-    await choose(alice, path)
+    await chooseAgain(alice, path)
     t.equal(await shownCode(alice.page), alice.code)
     await reads(alice, 'The other side has joined.')
     await reads(alice, 'Received and verified')
@@ -158,7 +157,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     const alice = await inAnotherTab(await sendHalf(t))
     await reads(alice, 'A transfer was interrupted in this browser.')
     await enterCode(alice, alice.code)
-    await choose(alice, path)
+    await chooseAgain(alice, path)
     await reads(alice, 'Nobody has joined yet.')
     await receives(t, await open(`${origin}/#${alice.code}`), 'a.bin', content)
     await reads(alice, 'Received and verified')
@@ -183,7 +182,7 @@ t.test('sending goes on, in Chromium', async (t) => {
   await t.test('twice', async (t) => {
     const first = await inAnotherTab(await sendHalf(t))
     await enterCode(first, first.code)
-    await choose(first, path)
+    await chooseAgain(first, path)
     await reads(first, 'Everything is uploaded')
     const alice = await inAnotherTab(first)
     await enterCode(alice, alice.code)
@@ -196,7 +195,7 @@ t.test('sending goes on, in Chromium', async (t) => {
   await t.test('where the server encrypts', async (t) => {
     const alice = await inAnotherTab(await sendHalf(t, { isManaged: true }))
     await enterCode(alice, alice.code)
-    await choose(alice, path)
+    await chooseAgain(alice, path)
     await reads(alice, 'the server has encrypted it')
     const bob = await open(`${origin}/#${alice.code}`)
     await press(bob, 'Join all the same')
@@ -216,7 +215,7 @@ t.test('sending goes on, in Chromium', async (t) => {
       await writeFile(changing, changed)
       await utimes(changing, atime, isTouched ? new Date(mtime.getTime() + 60_000) : mtime)
       await enterCode(alice, alice.code)
-      await choose(alice, changing)
+      await chooseAgain(alice, changing)
       await receives(t, await open(`${origin}/#${alice.code}`), 'changing.bin', changed)
       await reads(alice, 'Received and verified')
       t.notOk(isTouched && idsOf(alice.pieces).some((id) => idsOf(alice.before).includes(id)))
@@ -272,7 +271,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await enterCode(alice, alice.code)
     await reads(alice, '1 file missing:')
     await reads(alice, 'b.bin')
-    await choose(alice, path, stranger)
+    await chooseAgain(alice, path, stranger)
     await reads(alice, 'Not part of this transfer, and left out: 1 file.')
     await reads(alice, '1 file missing:')
     await reads(alice, 'b.bin')
@@ -330,7 +329,7 @@ t.test('sending goes on, in Chromium', async (t) => {
       const alice = await inAnotherTab(await sendHalf(t))
       await damage(alice, store)
       await enterCode(alice, alice.code)
-      await choose(alice, path)
+      await chooseAgain(alice, path)
       await reads(alice, 'Everything is uploaded')
       t.notOk(idsOf(alice.pieces).some((id) => idsOf(alice.before).includes(id)), 'it starts over, under another id')
       const bob = await open(`${origin}/#${alice.code}`)

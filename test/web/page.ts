@@ -48,11 +48,16 @@ export async function personAt (page: Page, address: string, downloads: string):
   return { page, downloads, complaints }
 }
 
-/** Sends files, as if they had been chosen. @returns the code that the page shows */
-export async function send ({ page }: Person, ...paths: readonly string[]): Promise<string> {
+/** Chooses files. */
+export async function choose ({ page }: Person, ...paths: readonly string[]): Promise<void> {
   const picker = await page.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
   await picker?.uploadFile(...paths)
-  return await shownCode(page)
+}
+
+/** Sends files, as if they had been chosen. @returns the code that the page shows */
+export async function send (person: Person, ...paths: readonly string[]): Promise<string> {
+  await choose(person, ...paths)
+  return await shownCode(person.page)
 }
 
 /** The code that the page shows. */
