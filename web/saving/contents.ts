@@ -4,14 +4,18 @@ import type { Bytes } from '../../lib/crypto/bytes.js'
 import type { ClientError } from '../../client/errors.js'
 import type { OfferedFile } from '../../client/offers.js'
 import { isSmallOffer, receiveMany } from '../../client/receive-many.js'
-import { receiveFile } from '../../client/receive.js'
+import { receiveFile, type ReceiveOptions } from '../../client/receive.js'
 import type { Connection, Member } from '../../client/session.js'
 
-/** A file and its content. What goes wrong while it comes is thrown by the content. */
+/** A file and its content. */
 export interface Incoming {
   readonly file: OfferedFile
-  readonly content: AsyncIterable<Bytes>
+  /** Its bytes, to be asked for once. What goes wrong while they come is thrown by them; what is small comes as a whole, wherever it is to begin. */
+  readonly read: (start?: Start) => AsyncIterable<Bytes>
 }
+
+/** Where to begin, of a large file that was begun before. */
+export type Start = Pick<ReceiveOptions, 'from' | 'header' | 'onStart'>
 
 /** A file that did not come, while others do. */
 export interface Failed {
@@ -23,10 +27,10 @@ export interface Failed {
 export async function * contentsOf (connection: Connection, member: Member, files: readonly OfferedFile[], signal: AbortSignal): AsyncGenerator<Incoming | Failed, void, undefined> {
   const withContent = files.filter(({ kind }) => kind !== 'directory')
   for await (const one of receiveMany(connection, member, withContent.filter(isSmallOffer), { signal })) {
-    yield 'error' in one ? one : { file: one.file, content: once(one.content) }
+    yield 'error' in one ? one : { file: one.file, read: () => once(one.content) }
   }
   for (const file of withContent.filter((file) => !isSmallOffer(file))) {
-    yield { file, content: owned(receiveFile(connection, member, file, { signal })) }
+    yield { file, read: (start) => owned(receiveFile(connection, member, file, { ...start, signal })) }
   }
 }
 

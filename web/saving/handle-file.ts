@@ -63,6 +63,10 @@ export interface Ends {
 export async function writeTo (handle: FileSystemFileHandle, { finish, discard }: Ends): Promise<PartialFile> {
   const stream = await failing(() => handle.createWritable())
   const batches = new Batches(stream)
+  const remove = async (): Promise<void> => {
+    await stream.abort().catch(() => undefined)
+    await discard().catch(() => undefined)
+  }
   return {
     write: (bytes) => failing(() => batches.add(bytes)),
     finish: () => failing(async () => {
@@ -70,10 +74,9 @@ export async function writeTo (handle: FileSystemFileHandle, { finish, discard }
       await stream.close()
       return await finish()
     }),
-    async discard () {
-      await stream.abort().catch(() => undefined)
-      await discard().catch(() => undefined)
-    }
+    // Nothing of it stands anywhere before it is closed.
+    suspend: remove,
+    discard: remove
   }
 }
 

@@ -5,6 +5,10 @@ import type { Place } from './place.js'
 export const memoryPlace: Place = {
   create () {
     let blob = new Blob([])
+    const forget = (): Promise<void> => {
+      blob = new Blob([])
+      return Promise.resolve()
+    }
     return Promise.resolve({
       write (bytes) {
         // A Blob of Blobs copies nothing.
@@ -12,10 +16,8 @@ export const memoryPlace: Place = {
         return Promise.resolve()
       },
       finish: () => Promise.resolve(blob),
-      discard () {
-        blob = new Blob([])
-        return Promise.resolve()
-      }
+      suspend: forget,
+      discard: forget
     })
   },
   makeFolder: () => Promise.resolve()

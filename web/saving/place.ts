@@ -10,9 +10,13 @@
  */
 
 import type { Bytes } from '../../lib/crypto/bytes.js'
+import type { FileLog } from '../kept/receive-log.js'
+import type { Start } from './contents.js'
 
 /** A file that is coming. */
 export interface PartialFile {
+  /** Where an earlier try has come to; from the beginning by default. */
+  readonly start?: Start
   /** Adds bytes, which the caller does not touch any more. Resolves when more can be taken. */
   write (bytes: Bytes): Promise<void>
   /**
@@ -21,6 +25,8 @@ export interface PartialFile {
    * @returns what the browser is to download; `undefined` where the file stands in its place already
    */
   finish (): Promise<Blob | undefined>
+  /** Keeps what has come for a later try to go on with; where it cannot be kept, it is removed. */
+  suspend (): Promise<void>
   /** Removes what has come. */
   discard (): Promise<void>
 }
@@ -32,9 +38,10 @@ export interface Place {
    *
    * @param path - folders and name, each of them safe
    * @param size - bytes; `null` if nobody knows
+   * @param log - for how far it comes, in places that can go on with it; then each write is one chunk
    * @throws ProblemError NO_ROOM, CANNOT_WRITE
    */
-  create (path: readonly [string, ...string[]], size: number | null): Promise<PartialFile>
+  create (path: readonly [string, ...string[]], size: number | null, log?: FileLog): Promise<PartialFile>
   /** Makes an empty folder, in places that have any. */
   makeFolder (path: readonly [string, ...string[]]): Promise<void>
 }

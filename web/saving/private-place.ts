@@ -3,9 +3,12 @@
  * to where its user keeps downloads, and says to nobody when it has. So the folder of a tab stays when the tab has gone, for a day.
  */
 
+import type { FileLog } from '../kept/receive-log.js'
+import { takeLock } from '../kept/tab-lock.js'
 import { ProblemError } from '../transfer/problem.js'
 import { failing, writeTo } from './handle-file.js'
 import type { Place } from './place.js'
+import { SegmentedFile } from './segmented-file.js'
 
 const PREFIX = 'tab-'
 /** Milliseconds for which what a tab that has gone has received stays: the browser may still copy it, or ask where to. */
@@ -22,7 +25,8 @@ export async function privatePlace (): Promise<Place | undefined> {
     own ??= ownFolder()
     const folder = await own
     return {
-      create: (_path, size) => failing(async () => {
+      create: (_path, size, log) => failing(async () => {
+        if (log !== undefined) return await segmented(folder, size, log)
         await checkRoom(size)
         const name = crypto.randomUUID()
         const handle = await folder.getFileHandle(name, { create: true })
@@ -37,22 +41,44 @@ export async function privatePlace (): Promise<Place | undefined> {
   }
 }
 
+async function segmented (folder: FileSystemDirectoryHandle, size: number | null, log: FileLog): Promise<SegmentedFile> {
+  const file = await SegmentedFile.open(folder, log)
+  await checkRoom(size === null ? null : size - (file.start.from ?? 0))
+  return file
+}
+
 async function ownFolder (): Promise<FileSystemDirectoryHandle> {
   if (!('createWritable' in FileSystemFileHandle.prototype)) throw new TypeError('Files here can only be written by a worker.')
   const root = await navigator.storage.getDirectory()
   const name = `${PREFIX}${crypto.randomUUID()}`
-  await hold(name)
+  // Held as long as the tab lives: by it, others see that the folder is in use.
+  await takeLock(name)
   return await root.getDirectoryHandle(name, { create: true })
 }
 
-/** Holds a lock of this name as long as the tab lives: by it, others see that the folder is in use. */
-async function hold (name: string): Promise<void> {
-  await new Promise<void>((resolve) => {
-    void navigator.locks.request(name, () => {
-      resolve()
-      return new Promise<never>(() => undefined)
-    })
-  })
+/** The name of this tab's folder; `undefined` where there can be none. */
+export async function privateFolder (): Promise<string | undefined> {
+  await privatePlace()
+  return (await own)?.name
+}
+
+/** Takes the folder of a tab that has gone for this tab's. @returns whether it is still there */
+export async function adoptFolder (name: string): Promise<boolean> {
+  const release = await takeLock(name)
+  try {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(name)
+    if (release !== undefined) own = Promise.resolve(folder)
+    return release !== undefined
+  } catch {
+    release?.()
+    return false
+  }
+}
+
+/** Removes files from this tab's folder. */
+export async function removeFromFolder (names: readonly string[]): Promise<void> {
+  const folder = await own
+  for (const name of names) await folder?.removeEntry(name).catch(() => undefined)
 }
 
 async function checkRoom (size: number | null): Promise<void> {

@@ -41,6 +41,12 @@ export class Gauge {
     this.flush(now)
   }
 
+  /** From the beginning. */
+  restart (): void {
+    this.#bytes = 0
+    this.flush()
+  }
+
   /** Shows where it stands now. To be called from time to time, since nothing says that nothing comes. */
   flush (now = performance.now()): void {
     this.done.value = this.#bytes

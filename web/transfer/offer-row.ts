@@ -20,9 +20,12 @@ export class OfferRow {
   readonly gauge: Gauge
   readonly is = signal<OfferState>({ name: 'offered' })
   readonly state = computed(() => this.is.value.name)
+  /** Whether an earlier tab has handed it to the browser, and all of it is still here. */
+  readonly isHeld: boolean
 
-  constructor (file: OfferedFile) {
+  constructor (file: OfferedFile, isHeld = false) {
     this.file = file
+    this.isHeld = isHeld
     this.path = safePath(file.name)
     this.gauge = new Gauge(file.size)
   }
@@ -34,6 +37,7 @@ export class OfferRow {
 
   /** Begins anew. */
   reset (state: 'waiting' | 'receiving'): void {
+    if (state === 'receiving') this.gauge.restart()
     this.is.value = { name: state }
   }
 }

@@ -16,13 +16,16 @@ import { watchContact } from '../../client/contact.js'
 import { ClientError, isSessionGone } from '../../client/errors.js'
 import { events } from '../../client/events.js'
 import { pause } from '../../client/http.js'
-import { joinSession, type JoinState } from '../../client/join.js'
+import type { JoinState } from '../../client/join.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { OfferList } from '../../client/offer-list.js'
 import type { Offer, OfferedFile } from '../../client/offers.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
 import type { SessionKind } from '../../lib/crypto/spake2.js'
 import type { FileId } from '../../lib/ids.js'
+import type { ReceiveLog } from '../kept/receive-log.js'
+import { removeFromFolder } from '../saving/private-place.js'
+import { join, takeUp } from './entering.js'
 import { closeSoon } from './farewell.js'
 import { Gauge } from './gauge.js'
 import { OfferRow } from './offer-row.js'
@@ -71,6 +74,8 @@ export class Receiving {
   #password: string | undefined
   readonly #marks: FileId[] = []
   #member: Member | undefined
+  /** What a later tab goes on with. */
+  #log: ReceiveLog | undefined
   /** Telling the sender that he may go, from when it has begun. */
   #parting: Promise<void> | undefined
   #changed = true
@@ -108,7 +113,7 @@ export class Receiving {
     this.#connection = this.#watched()
     try {
       this.phase.value = { name: 'joining', step: 'deriving' }
-      const member = await this.#join(password, kind)
+      const member = await this.#enter(password ?? this.#code.passphrase ?? '', kind)
       this.taking.value = this.#takingFrom(member)
       this.phase.value = { name: 'offered' }
       await Promise.race([this.#follow(member), this.#look(member), keepAlive(this.#connection, member, { signal: this.#stop.signal })])
@@ -132,9 +137,15 @@ export class Receiving {
     this.#stop.abort(new Left())
   }
 
-  /** The page goes away: who sends is told, if the browser lets it. */
+  /**
+   * The page goes away: who sends is told, if the browser lets it. Not in the middle of something that a later tab can go on with: whether
+   * the page is closed, or only loaded again, nobody says.
+   */
   abandon (): void {
-    if (this.#member !== undefined && this.isUnderWay) closeSoon(this.#connection, this.#member)
+    if (this.#member === undefined || !this.isUnderWay) return
+    if (this.#log !== undefined && this.taking.value?.busy.value === true) return
+    closeSoon(this.#connection, this.#member)
+    void this.#log?.remove()
   }
 
   #watched (): Connection {
@@ -145,16 +156,14 @@ export class Receiving {
     })
   }
 
-  async #join (password: string | undefined, kind: SessionKind): Promise<Member> {
-    const { sessionId, verificationCode, passphrase } = this.#code
-    const { member, verifier } = await joinSession(this.#connection, {
-      code: `${sessionId}-${verificationCode}`,
-      password: password ?? passphrase,
-      kind,
-      onState: (step) => { this.phase.value = { name: 'joining', step } },
-      signal: this.#stop.signal
-    })
+  async #enter (password: string, kind: SessionKind): Promise<Member> {
+    const onState = (step: JoinState): void => { this.phase.value = { name: 'joining', step } }
+    const { member, verifier, log } = this.#isKept
+      ? await takeUp(this.#code, password)
+      : await join(this.#connection, this.#code, { password, kind, onState, signal: this.#stop.signal })
     this.#member = member
+    this.#log = log
+    this.kind.value = member.kind
     this.verifier.value = verifier
     return member
   }
@@ -177,6 +186,7 @@ export class Receiving {
   /** Looks at the list whenever it has changed. */
   async #look (member: Member): Promise<never> {
     const { signal } = this.#stop
+    await this.taking.value?.confirmAgain([...this.#log?.saved ?? []])
     const list = new OfferList(this.#connection, member, () => new Set())
     for (;;) {
       if (!this.#changed) await new Promise<void>((resolve) => { this.#wake = resolve })
@@ -196,9 +206,17 @@ export class Receiving {
       else if (isCompletionMark(offer)) this.#marks.push(offer.fileId)
       else files.push(offer)
     }
-    if (files.length > 0) this.rows.value = [...this.rows.value, ...files.map((file) => new OfferRow(file))]
+    if (files.length > 0) this.rows.value = [...this.rows.value, ...files.map((file) => this.#rowOf(file))]
     // With something in the list that nobody can read, nobody knows whether the rest is all.
     this.complete.value = this.#marks.length > 0 && this.damaged.value === 0
+  }
+
+  #rowOf (file: OfferedFile): OfferRow {
+    // A text is nowhere but on the page that showed it.
+    const isSaved = file.kind !== 'text' && this.#log?.saved.has(file.fileId) === true
+    const row = new OfferRow(file, isSaved && this.#log?.of(file.fileId).kept !== undefined)
+    if (isSaved) row.is.value = { name: 'saved' }
+    return row
   }
 
   #takingFrom (member: Member): Taking {
@@ -207,6 +225,7 @@ export class Receiving {
       connection: this.#connection,
       member,
       gauge: this.gauge,
+      log: this.#log,
       signal,
       confirm: (ids) => confirmThoseThere(this.#connection, member, ids, { signal }),
       onConfirmed: () => this.#confirmMarks(member)
@@ -239,8 +258,16 @@ export class Receiving {
   }
 
   async #leave (): Promise<void> {
+    await this.taking.value?.ended
+    const { name } = this.phase.value
+    if (name === 'failed' && this.#log !== undefined) {
+      await this.#log.keep()
+      return
+    }
+    await removeFromFolder(this.#log?.unfinished ?? [])
+    await this.#log?.remove()
     // Who has everything has said so, and the sender may have ended the session by now.
-    if (this.#member === undefined || ['done', 'ended'].includes(this.phase.value.name)) return
+    if (this.#member === undefined || name === 'done' || name === 'ended') return
     await apiOf(this.#connection, this.#member).leave({ signal: AbortSignal.timeout(FAREWELL) }).catch(() => undefined)
   }
 }

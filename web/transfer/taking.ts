@@ -7,7 +7,8 @@ import { isSmallOffer } from '../../client/receive-many.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import type { FileId } from '../../lib/ids.js'
-import { contentsOf, type Incoming } from '../saving/contents.js'
+import type { FileLog, ReceiveLog } from '../kept/receive-log.js'
+import { contentsOf, type Incoming, type Start } from '../saving/contents.js'
 import { startDownload, type Download } from '../saving/download.js'
 import { memoryPlace } from '../saving/memory-place.js'
 import type { PartialFile, Place } from '../saving/place.js'
@@ -23,6 +24,8 @@ export interface TakingOptions {
   /** Of everything that is taken. */
   readonly gauge: Gauge
   readonly signal: AbortSignal
+  /** What a later tab goes on with; `undefined` where nothing can be kept. */
+  readonly log: ReceiveLog | undefined
   /** Tells the sender of what was verified and saved. */
   readonly confirm: (ids: readonly FileId[]) => Promise<void>
   /** Called when he has been told. */
@@ -55,6 +58,11 @@ export class Taking {
   /** Whether the sender has been told of everything that is saved. */
   get isConfirmed (): boolean {
     return this.#unconfirmed.length === 0 && this.#confirming === 0
+  }
+
+  /** When nothing is coming any more. */
+  get ended (): Promise<void> {
+    return this.#last
   }
 
   /** Each file by itself: into a place of its user's, or as a download. */
@@ -107,7 +115,12 @@ export class Taking {
   }
 
   #fail (rows: readonly OfferRow[], error: unknown): void {
-    for (const row of rows) if (row.state.value === 'waiting' || row.state.value === 'receiving') row.is.value = { name: 'offered' }
+    for (const row of rows) {
+      if (row.state.value !== 'waiting' && row.state.value !== 'receiving') continue
+      row.is.value = { name: 'offered' }
+      const { gauge: { total } } = this.#options
+      total.value = (total.value ?? 0) - (row.file.size ?? 0) + row.gauge.done.value
+    }
     if (!this.#options.signal.aborted) this.problem.value = problemOf(error)
   }
 
@@ -128,16 +141,19 @@ export class Taking {
       const row = this.#rows.get(one.file)
       if (row === undefined) continue
       if ('error' in one) failRow(row, one.error)
-      else yield { ...one, row, content: this.#counted(row, one.content) }
+      else yield { row, file: one.file, read: (start) => this.#counted(row, one, start) }
     }
   }
 
-  async * #counted (row: OfferRow, content: Incoming['content']): AsyncGenerator<Bytes, void, undefined> {
+  async * #counted (row: OfferRow, { read }: Incoming, start: Start = {}): AsyncGenerator<Bytes, void, undefined> {
     row.reset('receiving')
+    const onStart: Start['onStart'] = async (begin) => {
+      await start.onStart?.(begin)
+      this.#count(row, begin.at)
+    }
     try {
-      for await (const piece of content) {
-        row.gauge.add(piece.length)
-        this.#options.gauge.add(piece.length)
+      for await (const piece of read({ ...start, onStart })) {
+        this.#count(row, piece.length)
         yield piece
       }
       row.gauge.flush()
@@ -147,31 +163,45 @@ export class Taking {
     }
   }
 
+  #count (row: OfferRow, bytes: number): void {
+    row.gauge.add(bytes)
+    this.#options.gauge.add(bytes)
+  }
+
   async * #entries (rows: readonly OfferRow[], taken: OfferRow[]): AsyncGenerator<Entry, void, undefined> {
-    for await (const { row, ...entry } of this.#contents(rows)) {
+    for await (const { row, file, read } of this.#contents(rows)) {
       taken.push(row)
-      yield entry
+      yield { file, content: read() }
     }
   }
 
   /** One file by itself: its failure is its own, unless nothing can be written. */
-  async #save ({ row, content }: Incoming & { readonly row: OfferRow }, place: Place): Promise<void> {
+  async #save ({ row, read }: Incoming & { readonly row: OfferRow }, place: Place): Promise<void> {
     if (row.file.kind === 'text' && (row.file.size ?? Number.POSITIVE_INFINITY) <= MAX_TEXT) {
-      await this.#show(row, content)
+      await this.#show(row, read())
       return
     }
-    const partial = await place.create(row.path, row.file.size)
+    const partial = await place.create(row.path, row.file.size, this.#logOf(row.file))
     try {
-      for await (const piece of content) await partial.write(piece)
+      for await (const piece of read(partial.start)) await partial.write(piece)
       const blob = await partial.finish()
       await this.#saved([row], () => { row.is.value = { name: 'saved', download: blob && startDownload(blob, row.path.at(-1) ?? '') } })
     } catch (error) {
+      if (!isOfThisFile(error)) {
+        await partial.suspend()
+        throw error
+      }
       await partial.discard()
-      if (!isOfThisFile(error)) throw error
     }
   }
 
-  async #show (row: OfferRow, content: Incoming['content']): Promise<void> {
+  /** Only a sealed file is one that can be gone on with: all of another is checked at its end. */
+  #logOf (file: OfferedFile): FileLog | undefined {
+    const { log, member } = this.#options
+    return member.kind === 'managed' || isSmallOffer(file) ? undefined : log?.of(file.fileId)
+  }
+
+  async #show (row: OfferRow, content: AsyncIterable<Bytes>): Promise<void> {
     const decoder = new TextDecoder()
     let text = ''
     try {
@@ -190,11 +220,18 @@ export class Taking {
     if (this.#unconfirmed.length >= BATCH || rows.some(({ file }) => !isSmallOffer(file))) await this.#confirm()
   }
 
+  /** Tells the sender of what an earlier tab has saved: nobody knows whether it came to that. */
+  async confirmAgain (ids: readonly FileId[]): Promise<void> {
+    this.#unconfirmed.push(...ids)
+    await this.#confirm()
+  }
+
   async #confirm (): Promise<void> {
     const ids = this.#unconfirmed.splice(0)
     if (ids.length === 0) return
     this.#confirming += 1
     try {
+      await this.#options.log?.save(ids)
       await this.#options.confirm(ids)
     } finally {
       this.#confirming -= 1

@@ -1,0 +1,115 @@
+/** What a tab that receives keeps, so that a later one goes on: its membership, what it has saved, and how far the rest has come. */
+
+import { restoreMember, saveMember, type SavedMember } from '../../client/saved-member.js'
+import type { Member } from '../../client/session.js'
+import type { FileId } from '../../lib/ids.js'
+import { KeptSession, type Owner } from './kept-session.js'
+
+/** A stretch of a file, in a file of its own (saving/segmented-file.ts). */
+export interface Segment {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** SHA-256 of the SHA-256 of each of its chunks, base64url. */
+  readonly sha256: string
+}
+
+/** How far a file has come. */
+export interface KeptFile {
+  /** Its container's, 92 bytes as base64url: what goes on must be the same. */
+  readonly header: string
+  readonly segments: readonly Segment[]
+}
+
+/** The log, as far as it is about one file. */
+export interface FileLog {
+  /** `undefined` if nothing of it is there. */
+  readonly kept: KeptFile | undefined
+  /** Notes what is there; `undefined` when nothing is any more. */
+  keep (file: KeptFile | undefined): Promise<void>
+}
+
+interface State {
+  readonly member: SavedMember
+  readonly verifier: string
+  /** Where the private file system has the segments; `undefined` where there is none. */
+  readonly folder: string | undefined
+  readonly files: ReadonlyArray<readonly [FileId, KeptFile]>
+  readonly saved: readonly FileId[]
+}
+
+/** What a log begins with. */
+export interface Received extends Pick<State, 'verifier' | 'folder'> {
+  readonly member: Member
+}
+
+export class ReceiveLog {
+  readonly received: Received
+  readonly #session: KeptSession<State>
+  readonly #files: Map<FileId, KeptFile>
+  readonly #saved: Set<FileId>
+
+  private constructor (session: KeptSession<State>, received: Received, { files, saved }: Pick<State, 'files' | 'saved'>) {
+    this.received = received
+    this.#session = session
+    this.#files = new Map(files)
+    this.#saved = new Set(saved)
+  }
+
+  /** @returns `undefined` where nothing can be kept */
+  static async create (owner: Owner, received: Received): Promise<ReceiveLog | undefined> {
+    const nothing = { files: [], saved: [] }
+    const session = await KeptSession.create<State>(owner, { ...received, ...nothing, member: saveMember(received.member) })
+    return session && new ReceiveLog(session, received, nothing)
+  }
+
+  /** Takes up what an earlier tab has kept. @throws ProblemError as {@link KeptSession.open} */
+  static async open (owner: Owner): Promise<ReceiveLog> {
+    const { session, state } = await KeptSession.open<State>(owner)
+    return new ReceiveLog(session, { ...state, member: restoreMember(state.member) }, state)
+  }
+
+  /** Files that this tab or an earlier one has saved. */
+  get saved (): ReadonlySet<FileId> {
+    return this.#saved
+  }
+
+  /** Names of all segments in the private file system that belong to files which are not saved. */
+  get unfinished (): readonly string[] {
+    return Array.from(this.#files).flatMap(([fileId, { segments }]) => this.#saved.has(fileId) ? [] : segments.map(({ name }) => name))
+  }
+
+  /** The log of one file. */
+  of (fileId: FileId): FileLog {
+    const files = this.#files
+    return {
+      get kept () { return files.get(fileId) },
+      keep: async (file) => {
+        if (file === undefined) files.delete(fileId)
+        else files.set(fileId, file)
+        await this.#write()
+      }
+    }
+  }
+
+  /** Notes that these are saved. */
+  async save (fileIds: readonly FileId[]): Promise<void> {
+    for (const fileId of fileIds) this.#saved.add(fileId)
+    await this.#write()
+  }
+
+  /** Leaves it to a later tab, or to this one. */
+  keep (): Promise<void> {
+    return this.#session.keep()
+  }
+
+  /** Keeps it no longer. */
+  remove (): Promise<void> {
+    return this.#session.remove()
+  }
+
+  async #write (): Promise<void> {
+    const { received, received: { member } } = this
+    await this.#session.write({ ...received, member: saveMember(member), files: [...this.#files], saved: [...this.#saved] })
+  }
+}
