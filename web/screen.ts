@@ -113,6 +113,7 @@ export async function open (text: string): Promise<void> {
     await lookForInterrupted()
     if (!isAtHome()) return
     const roles = interrupted.value.filter(({ sessionId }) => sessionId === code.sessionId).map(({ role }) => role)
+    interrupted.value = interrupted.value.filter(({ sessionId }) => sessionId !== code.sessionId)
     if (roles.includes('creator')) {
       await goOn(code)
       return

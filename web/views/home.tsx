@@ -44,7 +44,7 @@ function InterruptionNote ({ interruption }: Pick<HomeProps, 'interruption'>) {
   const { home } = strings.value
   if (interrupted.value.length > 0) {
     return (
-      <div class='note' role='status'>
+      <div class='note offer' role='status'>
         <span>{home.resumable}</span>
         <button type='button' onClick={() => { void forgetThem() }}>{home.forget}</button>
       </div>

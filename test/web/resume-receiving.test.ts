@@ -1,0 +1,219 @@
+/** Receiving, where its tab goes away in the middle: a later tab goes on there. */
+
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Page } from 'puppeteer-core'
+import t from 'tap'
+import { randomContent, sha256 } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
+import { startProxy } from '../helpers/proxy.js'
+import { startServer, temporaryFolder } from '../helpers/server.js'
+import { downloaded, needs } from '../helpers/services.js'
+import { layoutFaults } from './access.js'
+import { enterCode, personAt, press, reads, send, startPeople, textOf, violations, type Person } from './page.js'
+
+/** Bytes of a segment: what is kept at once. */
+const SEGMENT = 2 ** 26
+const CHUNK = 2 ** 19
+
+t.test('receiving goes on in a later tab', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const { origin } = await startServer(t, { MAX_FILE_SIZE: String(2 ** 30) })
+  const { open } = await startPeople(t)
+  const folder = await temporaryFolder(t)
+  const content = randomContent(SEGMENT + 2 ** 24)
+  const path = join(folder, 'a.bin')
+  await writeFile(path, content)
+
+  /** Alice's upload stands still behind the first segment, which Bob has. */
+  async function midway (): Promise<{ readonly alice: Person, readonly bob: Person, readonly code: string, readonly goOn: () => void }> {
+    const proxy = await startProxy(t, origin)
+    const alice = await open(proxy.origin)
+    const caught = proxy.hold(SEGMENT + 2 ** 23)
+    const code = await send(alice, path)
+    const bob = await open(origin)
+    await enterCode(bob, code)
+    await reads(bob, 'On offer')
+    const { bytes: before } = await bob.page.evaluate(kept)
+    await press(bob, 'Save')
+    const held = await caught
+    await eventually(async () => (await bob.page.evaluate(kept)).bytes > before, 100)
+    return { alice, bob, code: code.replaceAll('-', ' '), goOn: () => { held.cut() } }
+  }
+
+  /** Another tab of the same browser, at the beginning. */
+  const another = async ({ page, downloads }: Person): Promise<Person> => await personAt(await page.browserContext().newPage(), origin, downloads)
+
+  await t.test('a tab that was killed', async (t) => {
+    const { alice, bob, code, goOn } = await midway()
+    await kill(bob.page)
+    const later = await another(bob)
+    await reads(later, 'A transfer was interrupted in this browser.')
+    t.same([await violations(later.page), await layoutFaults(later.page)], [[], []], 'the note')
+    const asked = downloadsOf(later.page)
+    await enterCode(later, code)
+    await press(later, 'Save')
+    await eventually(() => asked.length > 0)
+    goOn()
+    await reads(later, 'Everything is here')
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+    t.ok(asked.every((from) => from > SEGMENT - 2 * CHUNK), `what was there did not come again: ${asked.join(', ')}`)
+    t.same((await later.page.evaluate(kept)).sessions, 0, 'nothing is kept of what is over')
+    await later.page.reload()
+    await reads(later, 'Drop files or folders here')
+    t.notMatch(await textOf(later.page), 'was interrupted')
+  })
+
+  await t.test('one that was loaded again: the sender is not told that it has left', async (t) => {
+    const { alice, bob, code, goOn } = await midway()
+    bob.page.on('dialog', (dialog) => { void dialog.accept() })
+    await bob.page.click('h1')
+    await bob.page.reload()
+    await reads(bob, 'A transfer was interrupted in this browser.')
+    t.match(await textOf(alice.page), 'The other side has joined.')
+    const asked = downloadsOf(bob.page)
+    await enterCode(bob, code)
+    await press(bob, 'Save')
+    await eventually(() => asked.length > 0)
+    goOn()
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+    t.ok(asked.every((from) => from > SEGMENT - 2 * CHUNK), `what was there did not come again: ${asked.join(', ')}`)
+  })
+
+  await t.test('what a power cut has taken comes again', async (t) => {
+    const { alice, bob, code, goOn } = await midway()
+    await kill(bob.page)
+    const later = await another(bob)
+    t.equal(await later.page.evaluate(overwrite, SEGMENT), 1, 'a segment has its size, and not its content')
+    const asked = downloadsOf(later.page)
+    await enterCode(later, code)
+    await press(later, 'Save')
+    await eventually(() => asked.length > 0)
+    t.same(asked, [0])
+    goOn()
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+  })
+
+  await t.test('another word opens nothing; what is forgotten is gone', async (t) => {
+    const { bob, code } = await midway()
+    await kill(bob.page)
+    const later = await another(bob)
+    await enterCode(later, code.replace(/\w+$/, (word) => word === 'zoo' ? 'zone' : 'zoo'))
+    await reads(later, 'This is not the code of the interrupted transfer')
+    t.same([await violations(later.page), await layoutFaults(later.page)], [[], []])
+    await press(later, 'Start again')
+    await reads(later, 'A transfer was interrupted in this browser.')
+    await press(later, 'Forget it')
+    await later.page.waitForFunction(() => !document.body.innerText.includes('was interrupted'))
+    t.same((await later.page.evaluate(kept)).sessions, 0)
+  })
+
+  await t.test('a session that has ended meanwhile', async (t) => {
+    const { alice, bob, code } = await midway()
+    await kill(bob.page)
+    await press(alice, 'Stop sharing')
+    await reads(alice, 'Stopped')
+    const later = await another(bob)
+    await enterCode(later, code)
+    await reads(later, 'The sender has ended the session')
+    await press(later, 'Start again')
+    await later.page.waitForSelector('#code')
+    t.notMatch(await textOf(later.page), 'was interrupted')
+  })
+
+  await t.test('who leaves keeps nothing of half a file', async (t) => {
+    const { bob } = await midway()
+    t.not((await bob.page.evaluate(kept)).segments, 0)
+    await press(bob, 'Leave')
+    await reads(bob, 'You have left')
+    await eventually(async () => (await bob.page.evaluate(kept)).sessions === 0)
+    t.same(await bob.page.evaluate(kept), { sessions: 0, bytes: 0, segments: 0 })
+  })
+})
+
+t.test('what was saved before an interruption', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const { origin } = await startServer(t)
+  const { open } = await startPeople(t)
+  const folder = await temporaryFolder(t)
+  const contents = new Map([['large.bin', randomContent(3 * 2 ** 20)], ['small.bin', randomContent(1000)], ['left.bin', randomContent(3 * 2 ** 20)]])
+  for (const [name, content] of contents) await writeFile(join(folder, name), content)
+  const alice = await open(origin)
+  const code = await send(alice, ...[...contents.keys()].map((name) => join(folder, name)))
+  const bob = await open(`${origin}/#${code}`)
+  await reads(bob, 'This is all of it.')
+  for (const name of ['large.bin', 'small.bin']) {
+    await press(bob, `Save: ${name}`)
+    await downloaded(bob.downloads, name)
+  }
+  await eventually(async () => (await textOf(alice.page)).split('Received').length === 3)
+  await kill(bob.page)
+
+  const later = await personAt(await bob.page.browserContext().newPage(), origin, await temporaryFolder(t))
+  await enterCode(later, code)
+  await reads(later, 'Saved and verified')
+  t.same([await violations(later.page), await layoutFaults(later.page)], [[], []])
+  t.equal((await textOf(later.page)).split('Saved and verified').length, 3, 'it is still saved')
+  await rm(join(bob.downloads, 'large.bin'))
+  await press(later, 'Download again: large.bin')
+  t.equal(sha256(await readFile(await downloaded(bob.downloads, 'large.bin'))), sha256(contents.get('large.bin') ?? Buffer.alloc(0)))
+  await press(later, 'Save')
+  await reads(later, 'Everything is here')
+  await reads(alice, 'Received and verified')
+  t.equal(sha256(await readFile(await downloaded(bob.downloads, 'left.bin'))), sha256(contents.get('left.bin') ?? Buffer.alloc(0)))
+})
+
+/** Ends a tab as a system does that needs its memory: it learns nothing of it. */
+async function kill (page: Page): Promise<void> {
+  const crashed = new Promise((resolve) => { page.once('error', resolve) })
+  const devtools = await page.createCDPSession()
+  devtools.send('Page.crash').catch(() => undefined)
+  await crashed
+  await page.close()
+}
+
+/** Where the downloads begin that a page asks for, from now on: offsets of the container. */
+function downloadsOf (page: Page): number[] {
+  const offsets: number[] = []
+  page.on('request', (request) => {
+    if (request.method() === 'GET' && request.url().includes('/download/')) offsets.push(Number(/^bytes=(\d+)-/.exec(request.headers()['range'] ?? '')?.[1] ?? 0))
+  })
+  return offsets
+}
+
+/** What the browser keeps for interrupted transfers: sessions, bytes of their sealed states, and files. To be run in a page. */
+async function kept (): Promise<{ readonly sessions: number, readonly bytes: number, readonly segments: number }> {
+  const database = await new Promise<IDBDatabase>((resolve, reject) => {
+    const request = indexedDB.open('local-send')
+    request.onsuccess = () => { resolve(request.result) }
+    request.onerror = () => { reject(request.error ?? new Error('no database')) }
+  })
+  const records = await new Promise<ReadonlyArray<{ readonly sealed: Uint8Array }>>((resolve) => {
+    const request = database.transaction('sessions').objectStore('sessions').getAll()
+    request.onsuccess = () => { resolve(request.result as ReadonlyArray<{ readonly sealed: Uint8Array }>) }
+  })
+  database.close()
+  let segments = 0
+  for await (const folder of (await navigator.storage.getDirectory()).values()) {
+    for await (const _ of (folder as FileSystemDirectoryHandle).keys()) segments += 1
+  }
+  return { sessions: records.length, bytes: records.reduce((sum, { sealed }) => sum + sealed.length, 0), segments }
+}
+
+/** Overwrites with zeros what has this size. To be run in a page. @returns how many files did */
+async function overwrite (size: number): Promise<number> {
+  let overwritten = 0
+  for await (const folder of (await navigator.storage.getDirectory()).values()) {
+    for await (const file of (folder as FileSystemDirectoryHandle).values()) {
+      if ((await (file as FileSystemFileHandle).getFile()).size !== size) continue
+      const stream = await (file as FileSystemFileHandle).createWritable()
+      await stream.write(new Uint8Array(size))
+      await stream.close()
+      overwritten += 1
+    }
+  }
+  return overwritten
+}
