@@ -6,6 +6,7 @@
  *     {"do":"reads","who":0,"text":"…"}    → null            {"do":"press","who":0,"name":"…"}     → null
  *     {"do":"address","who":0}             → where it is     {"do":"complaints","who":0}           → what it complains of
  *     {"do":"again","who":0}               → the number of another tab in its place
+ *     {"do":"kept","who":0}                → what the browser keeps for interrupted transfers
  *     {"do":"enter","who":0,"code":"…"}    → null            {"do":"choose","who":0,"paths":["…"]} → null
  */
 
@@ -15,6 +16,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { launch } from 'puppeteer-core'
 import { FIREFOX } from '../helpers/services.js'
+import { kept } from './kept.js'
 import { choose, enterCode, personAt, press, reads, send, type Person } from './page.js'
 
 /** What can be asked for. */
@@ -23,7 +25,7 @@ export type Command =
   | { readonly do: 'send', readonly who: number, readonly paths: readonly string[] }
   | { readonly do: 'reads', readonly who: number, readonly text: string }
   | { readonly do: 'press', readonly who: number, readonly name: string }
-  | { readonly do: 'address' | 'again' | 'complaints', readonly who: number }
+  | { readonly do: 'address' | 'again' | 'complaints' | 'kept', readonly who: number }
   | { readonly do: 'enter', readonly who: number, readonly code: string }
   | { readonly do: 'choose', readonly who: number, readonly paths: readonly string[] }
 
@@ -62,6 +64,7 @@ async function carryOut (command: Command): Promise<unknown> {
     case 'choose':
       await choose(person, ...command.paths)
       return null
+    case 'kept': return await person.page.evaluate(kept)
     case 'complaints': return person.complaints
   }
 }

@@ -8,11 +8,13 @@ import t, { type Test } from 'tap'
 import '../helpers/plain-children.js'
 import { codeOf, newPlace } from '../cli/program.js'
 import { randomContent, sha256 } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { projectPath } from '../helpers/project.js'
 import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import type { Command } from './firefox-driver.js'
+import type { kept } from './kept.js'
 
 /** A Firefox that keeps its downloads in a folder. @returns what carries commands out, one after the other */
 function startFirefox (t: Test, downloads: string): (command: Command) => Promise<unknown> {
@@ -36,7 +38,7 @@ function startFirefox (t: Test, downloads: string): (command: Command) => Promis
 
 t.test('in Firefox', async (t) => {
   if (!await needs(t, 'firefox')) return
-  const { origin } = await startServer(t)
+  const { origin } = await startServer(t, { MAX_FILE_SIZE: String(2 ** 30) })
   const downloads = await temporaryFolder(t)
   const folder = await temporaryFolder(t)
   const firefox = startFirefox(t, downloads)
@@ -93,5 +95,31 @@ t.test('in Firefox', async (t) => {
     await firefox({ do: 'reads', who: again, text: 'Received and verified' })
     t.equal(sha256(await readFile(await downloaded(downloads, name))), sha256(content))
     t.same(await firefox({ do: 'complaints', who: again }), [])
+  })
+
+  await t.test('a tab that was closed in the middle goes on in another', async (t) => {
+    const network = await startProxy(t, origin)
+    const place = await newPlace(t, network.origin)
+    const large = randomContent(5 * 2 ** 24)
+    await writeFile(join(place.home, 'large.bin'), large)
+    // One segment is whole, and more has come (web/saving/segmented-file.ts).
+    const caught = network.hold(9 * 2 ** 23)
+    const sending = place.run(['send', 'large.bin'])
+    const code = await codeOf(sending)
+    const bob = await open(`${origin}/#${code}`)
+    await firefox({ do: 'reads', who: bob, text: '1 file, 83.9 MB' })
+    const { bytes: before } = await firefox({ do: 'kept', who: bob }) as Awaited<ReturnType<typeof kept>>
+    await firefox({ do: 'press', who: bob, name: 'Save' })
+    const held = await caught
+    await eventually(async () => (await firefox({ do: 'kept', who: bob }) as Awaited<ReturnType<typeof kept>>).bytes > before, 100)
+    const later = Number(await firefox({ do: 'again', who: bob }))
+    await firefox({ do: 'reads', who: later, text: 'A transfer was interrupted in this browser.' })
+    await firefox({ do: 'enter', who: later, code })
+    await firefox({ do: 'press', who: later, name: 'Save' })
+    held.cut()
+    await firefox({ do: 'reads', who: later, text: 'Everything is here' })
+    t.equal(await sending.exit, 0, sending.stderr())
+    t.equal(sha256(await readFile(await downloaded(downloads, 'large.bin'))), sha256(large))
+    t.same((await firefox({ do: 'kept', who: later }) as Awaited<ReturnType<typeof kept>>).sessions, 0)
   })
 })

@@ -10,6 +10,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
+import { kept } from './kept.js'
 import { enterCode, personAt, press, reads, send, startPeople, textOf, violations, type Person } from './page.js'
 
 /** Bytes of a segment: what is kept at once. */
@@ -26,12 +27,12 @@ t.test('receiving goes on in a later tab', async (t) => {
   await writeFile(path, content)
 
   /** Alice's upload stands still behind the first segment, which Bob has. */
-  async function midway (): Promise<{ readonly alice: Person, readonly bob: Person, readonly code: string, readonly goOn: () => void }> {
+  async function midway (atBobs = origin): Promise<{ readonly alice: Person, readonly bob: Person, readonly code: string, readonly goOn: () => void }> {
     const proxy = await startProxy(t, origin)
     const alice = await open(proxy.origin)
     const caught = proxy.hold(SEGMENT + 2 ** 23)
     const code = await send(alice, path)
-    const bob = await open(origin)
+    const bob = await open(atBobs)
     await enterCode(bob, code)
     await reads(bob, 'On offer')
     const { bytes: before } = await bob.page.evaluate(kept)
@@ -95,6 +96,28 @@ t.test('receiving goes on in a later tab', async (t) => {
     goOn()
     await reads(alice, 'Received and verified')
     t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+  })
+
+  await t.test('a download that was given up goes on in the same tab', async (t) => {
+    const network = await startProxy(t, origin)
+    const { alice, bob, goOn } = await midway(network.origin)
+    await bob.page.evaluate(() => {
+      const fetchTruly = window.fetch.bind(window)
+      window.fetch = async (url, init) => {
+        if (typeof url !== 'string' || !url.includes('/download/')) return await fetchTruly(url, init)
+        window.fetch = fetchTruly
+        return new Response('{"code":"CREATOR_ONLY"}', { status: 403, headers: { 'content-type': 'application/json' } })
+      }
+    })
+    network.breakDown()()
+    await reads(bob, 'It failed (CREATOR_ONLY)')
+    const asked = downloadsOf(bob.page)
+    await press(bob, 'Save')
+    await eventually(() => asked.length > 0)
+    goOn()
+    await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+    t.ok(asked.every((from) => from > SEGMENT - 2 * CHUNK), `what was there did not come again: ${asked.join(', ')}`)
   })
 
   await t.test('another word opens nothing; what is forgotten is gone', async (t) => {
@@ -182,25 +205,6 @@ function downloadsOf (page: Page): number[] {
     if (request.method() === 'GET' && request.url().includes('/download/')) offsets.push(Number(/^bytes=(\d+)-/.exec(request.headers()['range'] ?? '')?.[1] ?? 0))
   })
   return offsets
-}
-
-/** What the browser keeps for interrupted transfers: sessions, bytes of their sealed states, and files. To be run in a page. */
-async function kept (): Promise<{ readonly sessions: number, readonly bytes: number, readonly segments: number }> {
-  const database = await new Promise<IDBDatabase>((resolve, reject) => {
-    const request = indexedDB.open('local-send')
-    request.onsuccess = () => { resolve(request.result) }
-    request.onerror = () => { reject(request.error ?? new Error('no database')) }
-  })
-  const records = await new Promise<ReadonlyArray<{ readonly sealed: Uint8Array }>>((resolve) => {
-    const request = database.transaction('sessions').objectStore('sessions').getAll()
-    request.onsuccess = () => { resolve(request.result as ReadonlyArray<{ readonly sealed: Uint8Array }>) }
-  })
-  database.close()
-  let segments = 0
-  for await (const folder of (await navigator.storage.getDirectory()).values()) {
-    for await (const _ of (folder as FileSystemDirectoryHandle).keys()) segments += 1
-  }
-  return { sessions: records.length, bytes: records.reduce((sum, { sealed }) => sum + sealed.length, 0), segments }
 }
 
 /** Overwrites with zeros what has this size. To be run in a page. @returns how many files did */
