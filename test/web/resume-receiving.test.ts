@@ -189,6 +189,22 @@ t.test('what was saved before an interruption', async (t) => {
   t.equal(sha256(await readFile(await downloaded(bob.downloads, 'left.bin'))), sha256(contents.get('left.bin') ?? Buffer.alloc(0)))
 })
 
+t.test('a tab that goes away while nothing comes has left', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const { origin } = await startServer(t)
+  const { open } = await startPeople(t)
+  const path = join(await temporaryFolder(t), 'a.bin')
+  await writeFile(path, randomContent(1000))
+  const alice = await open(origin)
+  const bob = await open(`${origin}/#${await send(alice, path)}`)
+  await reads(bob, 'This is all of it.')
+  bob.page.on('dialog', (dialog) => { void dialog.accept() })
+  await bob.page.reload()
+  await reads(bob, 'This page was loaded again while it was receiving')
+  t.equal((await bob.page.evaluate(kept)).sessions, 0)
+  await reads(alice, 'Not everything was taken')
+})
+
 /** Ends a tab as a system does that needs its memory: it learns nothing of it. */
 async function kill (page: Page): Promise<void> {
   const crashed = new Promise((resolve) => { page.once('error', resolve) })

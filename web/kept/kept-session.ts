@@ -104,6 +104,11 @@ export class KeptSession<State extends object> {
     this.#release()
   }
 
+  /** Keeps it no longer, from a page that goes away: nobody waits for a database there, and what is written to this storage is there at once. */
+  abandon (): void {
+    localStorage.setItem(lockOf(this.name), 'left')
+  }
+
   /** Keeps it no longer. */
   async remove (): Promise<void> {
     this.#removed = true
@@ -118,6 +123,7 @@ async function removeRecord (name: KeptName): Promise<void> {
   const stores = ['sessions', 'lines', 'notes'] as const
   const transaction = (await database()).transaction(stores, 'readwrite')
   await Promise.all([...stores.map((store) => transaction.objectStore(store).delete(rangeOf(name))), transaction.done])
+  localStorage.removeItem(lockOf(name))
 }
 
 /** The sessions that were interrupted: kept, and in no tab. */
@@ -125,7 +131,10 @@ export async function interruptedSessions (): Promise<readonly KeptName[]> {
   try {
     const names = (await (await database()).getAll('sessions')).map(({ sessionId, role }) => ({ sessionId, role }))
     const free = await Promise.all(names.map((name) => isFree(lockOf(name))))
-    return names.filter((_, i) => free[i])
+    const left = names.filter((_, i) => free[i])
+    const abandoned = left.filter((name) => localStorage.getItem(lockOf(name)) !== null)
+    for (const name of abandoned) await removeRecord(name)
+    return left.filter((name) => !abandoned.includes(name))
   } catch {
     // Nothing can be kept here.
     return []

@@ -103,6 +103,11 @@ export class ReceiveLog {
     return this.#session.keep()
   }
 
+  /** Keeps it no longer, from a page that goes away. */
+  abandon (): void {
+    this.#session.abandon()
+  }
+
   /** Keeps it no longer. */
   remove (): Promise<void> {
     return this.#session.remove()

@@ -145,7 +145,7 @@ export class Receiving {
     if (this.#member === undefined || !this.isUnderWay) return
     if (this.#log !== undefined && this.taking.value?.busy.value === true) return
     closeSoon(this.#connection, this.#member)
-    void this.#log?.remove()
+    this.#log?.abandon()
   }
 
   #watched (): Connection {
