@@ -94,6 +94,7 @@ export class KeptSession<State extends object> {
     await Promise.all([transaction.store.put({ ...this.name, sealed, written: Date.now() }), transaction.done])
   }
 
+  /** Whether it is kept no longer. */
   get isRemoved (): boolean {
     return this.#removed
   }

@@ -43,11 +43,13 @@ export interface Received extends Pick<State, 'verifier' | 'folder'> {
   readonly member: Member
 }
 
+/** What cannot be written down is gone on with by nobody: where the disk is full, all that was kept is removed, and this tab goes on alone. */
 export class ReceiveLog {
   readonly received: Received
   readonly #session: KeptSession<State>
   readonly #files: Map<FileId, KeptFile>
   readonly #saved: Set<FileId>
+  #isKept = true
 
   private constructor (session: KeptSession<State>, received: Received, { files, saved }: Pick<State, 'files' | 'saved'>) {
     this.received = received
@@ -67,6 +69,11 @@ export class ReceiveLog {
   static async open (owner: Owner): Promise<ReceiveLog> {
     const { session, state } = await KeptSession.open<State>(owner)
     return new ReceiveLog(session, { ...state, member: restoreMember(state.member) }, state)
+  }
+
+  /** Whether a later tab could go on with it. */
+  get isKept (): boolean {
+    return this.#isKept
   }
 
   /** Files that this tab or an earlier one has saved. */
@@ -115,6 +122,12 @@ export class ReceiveLog {
 
   async #write (): Promise<void> {
     const { received, received: { member } } = this
-    await this.#session.write({ ...received, member: saveMember(member), files: [...this.#files], saved: [...this.#saved] })
+    const state = { ...received, member: saveMember(member), files: [...this.#files], saved: [...this.#saved] }
+    await this.#session.write(state).catch(() => this.#giveUp())
+  }
+
+  async #giveUp (): Promise<void> {
+    this.#isKept = false
+    await this.#session.remove()
   }
 }

@@ -143,7 +143,7 @@ export class Receiving {
    */
   abandon (): void {
     if (this.#member === undefined || !this.isUnderWay) return
-    if (this.#log !== undefined && this.taking.value?.busy.value === true) return
+    if (this.#log?.isKept === true && this.taking.value?.busy.value === true) return
     closeSoon(this.#connection, this.#member)
     this.#log?.abandon()
   }
@@ -260,7 +260,7 @@ export class Receiving {
   async #leave (): Promise<void> {
     await this.taking.value?.ended
     const { name } = this.phase.value
-    if (name === 'failed' && this.#log !== undefined) {
+    if (name === 'failed' && this.#log?.isKept === true) {
       await this.#log.keep()
       return
     }
