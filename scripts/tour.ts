@@ -100,11 +100,26 @@ async function stopped (browser: Browser): Promise<void> {
   await says(bob, 'The sender has ended the session')
   await picture(bob, 'ended')
   await alice.click('button.primary')
-  await share(alice)
+  await interrupted(alice)
+}
+
+/** A tab that is loaded again while it sends. */
+async function interrupted (alice: Page): Promise<void> {
+  // What is large goes by PATCH: it does not come to its end.
+  await alice.evaluate(`
+    const fetchTruly = fetch
+    fetch = (url, init) => init?.method === 'PATCH' ? new Promise(() => { document.title = 'held' }) : fetchTruly(url, init)
+  `)
+  const code = await share(alice, 'Holiday in Lisbon.mp4')
+  await alice.waitForFunction('document.title === "held"')
   alice.once('dialog', (dialog) => { void dialog.accept() })
   await alice.reload()
-  await says(alice, 'loaded again')
+  await says(alice, 'A transfer was interrupted in this browser.')
   await picture(alice, 'interrupted')
+  await alice.type('#code', code)
+  await alice.click('.code-form button')
+  await says(alice, 'Go on sending')
+  await picture(alice, 'going-on')
 }
 
 /** A session that the server encrypts: chosen, shared, found by somebody who did not expect it, on offer. */
@@ -128,9 +143,9 @@ async function managed (browser: Browser): Promise<void> {
 }
 
 /** Has a page share a file. @returns the code */
-async function share (page: Page): Promise<string> {
+async function share (page: Page, name = 'Rental agreement.pdf'): Promise<string> {
   const picker = await page.waitForSelector<'input'>('input[data-pick="files"]' as 'input')
-  await picker?.uploadFile(join(folder, 'Rental agreement.pdf'))
+  await picker?.uploadFile(join(folder, name))
   await page.waitForSelector('[data-code]')
   return String(await page.evaluate('document.querySelector("[data-code]").dataset.code'))
 }

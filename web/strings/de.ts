@@ -32,7 +32,7 @@ export const de: Strings = {
     managed: 'Der Server verschlüsselt',
     managedHint: 'Für wen mit curl oder einem anderen HTTP-Programm empfängt. Der Server erfährt dann das Kennwort und kann Namen und Inhalte lesen.',
     honestManaged: 'Der Server verschlüsselt, was Sie senden: Er erfährt das Kennwort und kann Namen und Inhalte lesen.',
-    resumable: 'In diesem Browser wurde eine Übertragung unterbrochen. Geben Sie ihren Code noch einmal ein, dann geht sie dort weiter, wo sie stehen blieb.',
+    resumable: 'In diesem Browser wurde eine Übertragung unterbrochen. Geben Sie ihren Code noch einmal unter „Empfangen“ ein, dann geht sie dort weiter, wo sie stehen blieb: auch das Senden.',
     forget: 'Vergessen',
     interrupted: {
       sending: 'Diese Seite wurde neu geladen, während sie sendete, und das hat die Übertragung beendet: Die Schlüssel werden nirgends aufbewahrt. Wer gerade empfing, erfährt es, und was nicht vollständig war, wird nicht behalten. Wählen Sie die Dateien noch einmal, um sie unter einem neuen Code zu senden.',

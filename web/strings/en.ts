@@ -31,7 +31,7 @@ export const en = {
     managed: 'The server encrypts',
     managedHint: 'For who receives with curl or another HTTP client. The server then learns the passphrase and can read names and contents.',
     honestManaged: 'The server encrypts what you send: it learns the passphrase and can read names and contents.',
-    resumable: 'A transfer was interrupted in this browser. Enter its code again, and it goes on where it stopped.',
+    resumable: 'A transfer was interrupted in this browser. Enter its code again under “Receive”, and it goes on where it stopped: sending, too.',
     forget: 'Forget it',
     interrupted: {
       sending: 'This page was loaded again while it was sending, and that ended the transfer: the keys are in no storage. Whoever was receiving is told, and what was not whole is not kept. Choose the files again to send them under a new code.',
