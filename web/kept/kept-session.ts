@@ -21,8 +21,10 @@ export interface Owner extends KeptName {
   readonly derive: DeriveW
 }
 
-/** Milliseconds for which a session that nobody goes on with is kept. */
+/** Milliseconds for which a session that nobody goes on with is kept, from when a tab was last there. */
 const KEPT = 86_400_000
+/** Milliseconds after which a tab says that it is still there. */
+const SIGN_OF_LIFE = KEPT / 24
 /** What the state is sealed for. */
 const PLACE = 'session'
 
@@ -33,6 +35,7 @@ export class KeptSession<State extends object> {
   readonly name: KeptName
   readonly sealing: Sealing
   readonly #release: () => void
+  #timer: ReturnType<typeof setInterval> | undefined
   #last: Promise<void> = Promise.resolve()
   #removed = false
 
@@ -92,6 +95,14 @@ export class KeptSession<State extends object> {
     const sealed = await this.sealing.seal(PLACE, utf8(text))
     const transaction = (await database()).transaction('sessions', 'readwrite', { durability: 'strict' })
     await Promise.all([transaction.store.put({ ...this.name, sealed, written: Date.now() }), transaction.done])
+    this.#timer ??= setInterval(() => { this.#touch().catch(() => undefined) }, SIGN_OF_LIFE)
+  }
+
+  async #touch (): Promise<void> {
+    const { store, done } = (await database()).transaction('sessions', 'readwrite')
+    const record = await store.get([this.name.sessionId, this.name.role])
+    if (record !== undefined) await store.put({ ...record, written: Date.now() })
+    await done
   }
 
   /** Whether it is kept no longer. */
@@ -102,7 +113,7 @@ export class KeptSession<State extends object> {
   /** Leaves it as it is to whoever goes on with it. */
   async keep (): Promise<void> {
     await this.#last
-    this.#release()
+    this.#end()
   }
 
   /** Keeps it no longer, from a page that goes away: nobody waits for a database there, and what is written to this storage is there at once. */
@@ -115,6 +126,11 @@ export class KeptSession<State extends object> {
     this.#removed = true
     await this.#last
     await removeRecord(this.name)
+    this.#end()
+  }
+
+  #end (): void {
+    clearInterval(this.#timer)
     this.#release()
   }
 }
