@@ -11,7 +11,7 @@ import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
 import { kept } from './kept.js'
-import { enterCode, personAt, press, reads, send, startPeople, textOf, violations, type Person } from './page.js'
+import { choose, enterCode, personAt, press, reads, send, startPeople, textOf, violations, type Person } from './page.js'
 
 /** Bytes of a segment: what is kept at once. */
 const SEGMENT = 2 ** 26
@@ -95,6 +95,23 @@ t.test('receiving goes on in a later tab', async (t) => {
     t.same(asked, [0])
     goOn()
     await reads(alice, 'Received and verified')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+  })
+
+  await t.test('the tabs of both', async (t) => {
+    const { alice, bob, code, goOn } = await midway()
+    const address = alice.page.url()
+    for (const { page } of [alice, bob]) await kill(page)
+    goOn()
+    const [sender, receiver] = [await personAt(await alice.page.browserContext().newPage(), address, alice.downloads), await another(bob)]
+    await enterCode(sender, code)
+    await reads(sender, '1 file missing:')
+    await choose(sender, path)
+    await reads(sender, 'The other side has joined.')
+    await enterCode(receiver, code)
+    await press(receiver, 'Save')
+    await reads(receiver, 'Everything is here')
+    await reads(sender, 'Received and verified')
     t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
   })
 
