@@ -1,7 +1,9 @@
 /** Locks that end with their tab, whatever ends it (https://w3c.github.io/web-locks). */
 
 /** Milliseconds in which a tab that goes away gives its locks up: where a page is loaded again, the new one may come before the old one has ended. */
-const PARTING = 500
+const PARTING = 1000
+/** Milliseconds in which others have done looking whether a lock is free. */
+const LOOKING = 5000
 
 /**
  * Takes a lock for as long as the tab lives.
@@ -10,17 +12,18 @@ const PARTING = 500
  */
 export function takeLock (name: string): Promise<(() => void) | undefined> {
   return new Promise((resolve) => {
-    void unlessHeld(name, 'exclusive', () => new Promise<void>((_resolve) => { resolve(_resolve) })).then(() => { resolve(undefined) })
+    const holding = unlessHeld(name, { mode: 'exclusive', signal: AbortSignal.timeout(LOOKING) }, () => new Promise<void>((_resolve) => { resolve(_resolve) }))
+    void holding.then(() => { resolve(undefined) })
   })
 }
 
 /** Whether no tab has it. */
-export const isFree = (name: string): Promise<boolean> => unlessHeld(name, 'shared', () => undefined)
+export const isFree = (name: string): Promise<boolean> => unlessHeld(name, { mode: 'shared', signal: AbortSignal.timeout(PARTING) }, () => undefined)
 
-/** @returns whether it was done, by now: not if another tab has the lock, and does not go away */
-async function unlessHeld (name: string, mode: LockMode, work: () => Promise<void> | undefined): Promise<boolean> {
+/** @returns whether it was done: not if another tab has the lock until the signal fires */
+async function unlessHeld (name: string, options: LockOptions, work: () => Promise<void> | undefined): Promise<boolean> {
   try {
-    await navigator.locks.request(name, { mode, signal: AbortSignal.timeout(PARTING) }, work)
+    await navigator.locks.request(name, options, work)
     return true
   } catch {
     return false
