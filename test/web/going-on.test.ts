@@ -179,6 +179,27 @@ t.test('sending goes on, in Chromium', async (t) => {
     await press(alice, 'Stop sharing')
   })
 
+  await t.test('in the same tab, when the server was away for too long', async (t) => {
+    const alice = await sendHalf(t)
+    await alice.page.evaluate(() => {
+      // Two minutes of patience, in two seconds.
+      const truly = window.setTimeout.bind(window)
+      window.setTimeout = ((work: () => void, milliseconds: number) => truly(work, milliseconds / 60)) as typeof window.setTimeout
+    })
+    await alice.page.setOfflineMode(true)
+    alice.cut()
+    await reads(alice, 'The server cannot be reached')
+    await alice.page.setOfflineMode(false)
+    await press(alice, 'Start again')
+    await reads(alice, 'A transfer was interrupted in this browser.')
+    await enterCode(alice, alice.code)
+    await reads(alice, 'Go on sending')
+    await choose(alice, path)
+    await receives(t, await open(`${origin}/#${alice.code}`), 'a.bin', content)
+    await reads(alice, 'Received and verified')
+    t.equal(await kept(alice), 0)
+  })
+
   await t.test('twice', async (t) => {
     const first = await inAnotherTab(await sendHalf(t))
     await enterCode(first, first.code)

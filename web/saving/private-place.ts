@@ -64,6 +64,7 @@ export async function privateFolder (): Promise<string | undefined> {
 
 /** Takes the folder of a tab that has gone for this tab's. @returns whether it is still there */
 export async function adoptFolder (name: string): Promise<boolean> {
+  if ((await own)?.name === name) return true
   const release = await takeLock(name)
   try {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(name)

@@ -74,7 +74,9 @@ export class SegmentedFile implements PartialFile {
   }
 
   async suspend (): Promise<void> {
-    await this.#close()
+    const open = this.#open
+    // Where it cannot be closed, the disk may be full: what was closed before it stays.
+    await this.#close().catch(() => open?.file.discard())
   }
 
   async discard (): Promise<void> {

@@ -131,8 +131,15 @@ export class Sending {
       this.phase.value = this.#stop.signal.aborted ? { name: 'stopped' } : { name: 'failed', problem: problemOf(error) }
     } finally {
       this.#stop.abort()
-      await Promise.allSettled([this.#close(), this.#kept.value?.remove()])
+      if (this.#isCutOff && this.isKept) await this.#kept.value?.keep()
+      else await Promise.allSettled([this.#close(), this.#kept.value?.remove()])
     }
+  }
+
+  /** Whether the server was away for too long: what is kept can be gone on with when it is back. */
+  get #isCutOff (): boolean {
+    const { value: phase } = this.phase
+    return phase.name === 'failed' && phase.problem.code === 'NETWORK'
   }
 
   /** Ends it for all: who has not received everything will not. */
