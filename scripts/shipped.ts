@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { packageFolder } from '../lib/version.js'
 
 /** Only development installs them, and Vite builds them into the page (docs/dependencies.md). */
-export const BUILT_IN: ReadonlySet<string> = new Set(['preact', '@preact/signals', '@preact/signals-core', 'client-zip'])
+export const BUILT_IN: ReadonlySet<string> = new Set(['preact', '@preact/signals', '@preact/signals-core', 'client-zip', 'idb'])
 
 /** Folders of the packages that are installed with the server or built into the page: `node_modules/…` */
 export async function shippedFolders (): Promise<Set<string>> {
