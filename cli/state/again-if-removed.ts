@@ -9,7 +9,8 @@ export async function againIfRemoved <Result> (work: () => Promise<Result>): Pro
     try {
       return await work()
     } catch (error) {
-      if (tries === TRIES || !hasCode(error, 'ENOENT')) throw error
+      // Making folders recursively says ENOTDIR where one that it has just found is gone when it looks what it is.
+      if (tries === TRIES || !hasCode(error, 'ENOENT', 'ENOTDIR')) throw error
     }
   }
 }

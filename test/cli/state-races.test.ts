@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { againIfRemoved } from '../../cli/state/again-if-removed.js'
 import { guessCounter } from '../../cli/state/guess-counter.js'
 import { StateFolder } from '../../cli/state/state-folder.js'
 import type { DeriveW } from '../../lib/crypto/password.js'
@@ -42,6 +43,20 @@ t.test('a folder is made while that of another run goes, and none is taken for a
   t.pass('each of them')
   await (await StateFolder.create(owner, {})).keep()
   await t.rejects(StateFolder.refuseInterrupted(sessionId, 'joiner'), { message: /--resume/ })
+})
+
+t.test('a folder that went while it was made is made again, and what is none is told of', async (t) => {
+  for (const code of ['ENOENT', 'ENOTDIR']) {
+    let tries = 0
+    const failing = (times: number) => (): Promise<number> => {
+      tries += 1
+      return tries > times ? Promise.resolve(tries) : Promise.reject(Object.assign(new Error('It is gone.'), { code }))
+    }
+    t.equal(await againIfRemoved(failing(2)), 3, code)
+    tries = 0
+    await t.rejects(againIfRemoved(failing(Number.POSITIVE_INFINITY)), { code })
+  }
+  await t.rejects(againIfRemoved(() => Promise.reject(Object.assign(new Error('It may not be made.'), { code: 'EACCES' }))), { code: 'EACCES' })
 })
 
 /** Goes on with what is left again and again, and now and then leaves something. What it prints: how often, and what else it was told than by a sentence. */
