@@ -172,7 +172,8 @@ t.test('both sides say that the connection is lost, and go on when it is back', 
   await said(sending, /Waiting until/)
   sending.child.kill('SIGSTOP')
   const receiving = bob.run(['receive', code, '--yes', '--json'])
-  await eventually(() => /"join_id"/.test(server.output()))
+  // It has joined, and waits for an answer.
+  await eventually(() => /"method":"GET","url":"[^"]*\/joins\/[0-9a-f]{16}\?/.test(server.output()))
   const mend = proxy.breakDown()
   sending.child.kill('SIGCONT')
   await Promise.all([said(sending, /The connection to the server is lost\. Trying again…/), said(receiving, /\{"event":"connection\.lost"\}/)])

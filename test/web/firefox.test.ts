@@ -80,7 +80,7 @@ t.test('in Firefox', async (t) => {
     const name = 'interrupted.bin'
     await writeFile(join(folder, name), content)
     const alice = await open(address)
-    const held = hold(3 * 2 ** 20)
+    const held = hold(3.25 * 2 ** 20)
     const code = String(await firefox({ do: 'send', who: alice, paths: [join(folder, name)] }))
     const { cut } = await held
     const again = Number(await firefox({ do: 'again', who: alice }))
