@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { Agent, setGlobalDispatcher } from 'undici'
 import { createSession, randomContent, type TestSession } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
 import { METRICS_TOKEN, scrape } from '../helpers/metrics.js'
@@ -41,6 +42,8 @@ interface Held {
  * @param warmUp - uploads before them, in which the server grows: by another 30 MB between the 300th and the 2000th
  */
 export async function abortMany (t: Test, count: number, warmUp: number): Promise<void> {
+  // A connection of this process that lies idle would be one of the server's descriptors, for as long as it is kept.
+  setGlobalDispatcher(new Agent({ keepAliveTimeout: 1, keepAliveMaxTimeout: 1 }))
   const folder = await temporaryFolder(t)
   const server = await spawnServer(t, { UPLOAD_FOLDER: folder, SESSION_KEY_SECRET: newSecret(), METRICS_TOKEN, RATE_LIMIT_TOKEN: '1000000', MALLOC_TRIM_THRESHOLD_ }, { program: ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(COLLECT)}`, projectPath('dist/server.js')] })
   const session = await createSession(server.origin)
@@ -86,6 +89,7 @@ async function settled (server: ServerProcess, folder: string): Promise<Held> {
 
 async function heldBy ({ origin, child }: ServerProcess, folder: string): Promise<Held> {
   const scraped = await scrape(`${origin}/metrics`)
+  await delay(100)
   const value = (series: string): number => scraped(series) ?? Number.NaN
   return {
     descriptors: (await readdir(`/proc/${child.pid ?? 0}/fd`)).length,
