@@ -52,7 +52,7 @@ t.test('who uses the keyboard, or listens', async (t) => {
     const bob = await open(`${origin}/#${await send(alice, path)}`)
     await reads(bob, 'This is all of it.')
     // What is asked for waits, so that it is this view that is looked at.
-    await bob.page.evaluate(() => { navigator.storage.getDirectory = () => new Promise(() => undefined) })
+    await bob.page.evaluate(() => { FileSystemDirectoryHandle.prototype.getFileHandle = () => new Promise(() => undefined) })
     await pressKey(bob, 'Save')
     t.equal(await focus(bob.page), 'H1 On offer')
     const leave = await bob.page.waitForSelector('::-p-aria([name="Leave"][role="button"])')
