@@ -2,8 +2,8 @@
  * What a page that is loaded again knows of what it was doing. It is one word in the tab's history: no secret, in no storage,
  * there with cookies off, and gone with the tab.
  *
- * A reload ends a transfer. Keys and files are in the page's memory alone, and are to stay there; the browser would have to
- * keep them, or their user to type and choose everything again.
+ * What a page keeps (kept/), another one goes on with. A reload ends the rest: what could not be kept, and receiving while nothing
+ * comes.
  */
 
 /** What a reload has ended. */

@@ -1,9 +1,9 @@
 import { uptime } from 'node:os'
 import { join } from 'node:path'
+import type { Sealing } from '../../client/sealing.js'
 import { fromBase64url, toBase64url, type Bytes } from '../../lib/crypto/bytes.js'
 import type { FileId } from '../../lib/ids.js'
 import { SealedLog } from './sealed-log.js'
-import type { Sealing } from '../../client/sealing.js'
 
 /** Where a file was being written. */
 export interface Planned {

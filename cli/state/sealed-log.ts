@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { fromBase64url, toBase64url, utf8 } from '../../lib/crypto/bytes.js'
 import type { Sealing } from '../../client/sealing.js'
+import { fromBase64url, toBase64url, utf8 } from '../../lib/crypto/bytes.js'
 
 /**
  * A file to which sealed lines of JSON are added. Invariant: when `append` has returned, the line outlives the process and the

@@ -64,7 +64,7 @@ async function carryOut (command: Command): Promise<unknown> {
     case 'choose':
       await choose(person, ...command.paths)
       return null
-    case 'kept': return await person.page.evaluate(kept)
+    case 'kept': return await kept(person)
     case 'complaints': return person.complaints
   }
 }

@@ -14,7 +14,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import type { Command } from './firefox-driver.js'
-import type { kept } from './kept.js'
+import type { Kept } from './kept.js'
 
 /** A Firefox that keeps its downloads in a folder. @returns what carries commands out, one after the other */
 function startFirefox (t: Test, downloads: string): (command: Command) => Promise<unknown> {
@@ -108,10 +108,10 @@ t.test('in Firefox', async (t) => {
     const code = await codeOf(sending)
     const bob = await open(`${origin}/#${code}`)
     await firefox({ do: 'reads', who: bob, text: '1 file, 83.9 MB' })
-    const { bytes: before } = await firefox({ do: 'kept', who: bob }) as Awaited<ReturnType<typeof kept>>
+    const { bytes: before } = await firefox({ do: 'kept', who: bob }) as Kept
     await firefox({ do: 'press', who: bob, name: 'Save' })
     const held = await caught
-    await eventually(async () => (await firefox({ do: 'kept', who: bob }) as Awaited<ReturnType<typeof kept>>).bytes > before, 100)
+    await eventually(async () => (await firefox({ do: 'kept', who: bob }) as Kept).bytes > before, 100)
     const later = Number(await firefox({ do: 'again', who: bob }))
     await firefox({ do: 'reads', who: later, text: 'A transfer was interrupted in this browser.' })
     await firefox({ do: 'enter', who: later, code })
@@ -120,6 +120,6 @@ t.test('in Firefox', async (t) => {
     await firefox({ do: 'reads', who: later, text: 'Everything is here' })
     t.equal(await sending.exit, 0, sending.stderr())
     t.equal(sha256(await readFile(await downloaded(downloads, 'large.bin'))), sha256(large))
-    t.same((await firefox({ do: 'kept', who: later }) as Awaited<ReturnType<typeof kept>>).sessions, 0)
+    t.same((await firefox({ do: 'kept', who: later }) as Kept).records, 0)
   })
 })

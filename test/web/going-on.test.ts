@@ -8,7 +8,8 @@ import { eventually } from '../helpers/events.js'
 import { startProxy } from '../helpers/proxy.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { chooseAgain, HALF, idsOf, inAnotherTab, kept, MIB, receives, recordPieces, reload, sendHalf, startScene } from './interrupted.js'
+import { chooseAgain, HALF, idsOf, inAnotherTab, loseServer, MIB, receives, recordPieces, reload, sendHalf, startScene } from './interrupted.js'
+import { kept } from './kept.js'
 import { enterCode, press, reads, shownCode, textOf, valueOf, violations } from './page.js'
 
 t.test('sending goes on, in Chromium', async (t) => {
@@ -41,7 +42,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     t.equal(idsOf(alice.pieces).length, 1, 'under the same id')
     const from = Math.min(...alice.pieces.slice(before).map(({ offset }) => offset))
     t.ok(from >= MIB, `from ${from} on`)
-    t.equal(await kept(alice), 0, 'nothing is kept any longer')
+    t.equal((await kept(alice)).records, 0, 'nothing is kept any longer')
     t.same(alice.complaints, [])
   })
 
@@ -54,20 +55,12 @@ t.test('sending goes on, in Chromium', async (t) => {
     await receives(t, await open(`${origin}/#${alice.code}`), 'a.bin', content)
     await reads(alice, 'Received and verified')
     t.same(idsOf(alice.pieces), idsOf(alice.before))
-    t.equal(await kept(alice), 0)
+    t.equal((await kept(alice)).records, 0)
   })
 
   await t.test('in the same tab, when the server was away for too long', async (t) => {
     const alice = await sendHalf(t, scene)
-    await alice.page.evaluate(() => {
-      // Two minutes of patience, in two seconds.
-      const truly = window.setTimeout.bind(window)
-      window.setTimeout = ((work: () => void, milliseconds: number) => truly(work, milliseconds / 60)) as typeof window.setTimeout
-    })
-    await alice.page.setOfflineMode(true)
-    alice.cut()
-    await reads(alice, 'The server cannot be reached')
-    await alice.page.setOfflineMode(false)
+    await loseServer(alice, alice.breakDown)
     await press(alice, 'Start again')
     await reads(alice, 'A transfer was interrupted in this browser.')
     await enterCode(alice, alice.code)
@@ -75,7 +68,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await chooseAgain(alice, path)
     await receives(t, await open(`${origin}/#${alice.code}`), 'a.bin', content)
     await reads(alice, 'Received and verified')
-    t.equal(await kept(alice), 0)
+    t.equal((await kept(alice)).records, 0)
   })
 
   await t.test('twice', async (t) => {
@@ -137,7 +130,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await reads(alice, 'Go on sending')
     await press(alice, 'Stop sharing')
     await reads(alice, 'Stopped')
-    t.equal(await kept(alice), 0, 'who stops keeps nothing')
+    t.equal((await kept(alice)).records, 0, 'who stops keeps nothing')
     // It ends behind what the page says.
     await eventually(async () => !(await fetch(`${origin}/api/session/${id}/files`, { headers: { authorization: alice.before[0]?.token ?? '' } })).ok)
   })
@@ -149,7 +142,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await enterCode(alice, alice.code)
     await reads(alice, 'The session has ended.')
     t.notMatch(await textOf(alice.page), 'A transfer was interrupted', 'there is nothing to go on with')
-    t.equal(await kept(alice), 0)
+    t.equal((await kept(alice)).records, 0)
   })
 
   await t.test('a server that cannot be reached is no end', async (t) => {
@@ -206,14 +199,14 @@ t.test('sending goes on, in Chromium', async (t) => {
     for (const name of ['empty', 'sub']) await mkdir(join(tree, name), { recursive: true })
     await writeFile(join(tree, 'sub', 'a.bin'), content)
     await writeFile(join(tree, 'small.txt'), 'small')
-    const { origin: address, hold } = await startProxy(t, origin)
+    const { origin: address, hold, breakDown } = await startProxy(t, origin)
     const first = await open(address)
     const pieces = recordPieces(first.page)
     const held = hold(HALF)
     const devtools = await first.page.createCDPSession()
     for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await devtools.send('Input.dispatchDragEvent', { type, x: 200, y: 200, data: { items: [], files: [tree], dragOperationsMask: 1 } })
     const code = await shownCode(first.page)
-    const alice = await inAnotherTab({ ...first, address, code, pieces, ...await held })
+    const alice = await inAnotherTab({ ...first, address, code, pieces, breakDown, ...await held })
     await enterCode(alice, code)
     await reads(alice, 'tree/sub/a.bin')
     await (await alice.page.$<'input'>('input[data-pick="folder"]' as 'input'))?.uploadFile(tree)

@@ -8,7 +8,7 @@ import { randomContent, sha256 } from '../helpers/client.js'
 import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded } from '../helpers/services.js'
-import { choose, personAt, press, reads, recordsOf, send, startPeople, type Person } from './page.js'
+import { choose, personAt, press, reads, send, startPeople, type Person } from './page.js'
 
 export const MIB = 2 ** 20
 /** Bytes after which the network holds: amid a chunk, and so amid a piece, since behind one the connection would be used again. */
@@ -21,6 +21,8 @@ export interface Sender extends Person {
   readonly pieces: readonly Piece[]
   /** Resets the connection that was held: what comes after the interruption is not to go by it. */
   readonly cut: () => void
+  /** Takes the network away. @returns what gives it back */
+  readonly breakDown: () => () => void
 }
 
 /** What a page sends of a large file. */
@@ -61,8 +63,17 @@ export async function chooseAgain (person: Person, ...paths: readonly string[]):
   await choose(person, ...paths)
 }
 
-/** How many records the browser keeps. */
-export const kept = async ({ page }: Person): Promise<number> => (await page.evaluate(recordsOf)).length
+/** Has the server be away for longer than a page waits for it, and then be back. */
+export async function loseServer (person: Person, breakDown: () => () => void): Promise<void> {
+  await person.page.evaluate(() => {
+    // Two minutes of patience, in two seconds.
+    const truly = window.setTimeout.bind(window)
+    window.setTimeout = ((work: () => void, milliseconds: number) => truly(work, milliseconds / 60)) as typeof window.setTimeout
+  })
+  const mend = breakDown()
+  await reads(person, 'The server cannot be reached')
+  mend()
+}
 
 /** Changes a bit of what the browser keeps first in a store. */
 export const damage = async ({ page }: Person, store: string): Promise<void> => await page.evaluate(async (name: string) => await new Promise<void>((resolve, reject) => {
@@ -104,7 +115,7 @@ export async function startScene (t: Test): Promise<Scene> {
 
 /** Somebody whose tab is in the middle of sending. */
 export async function sendHalf (t: Test, { origin, open, path }: Scene, { paths = [path], after = HALF, isManaged = false } = {}): Promise<Sender> {
-  const { origin: address, hold } = await startProxy(t, origin)
+  const { origin: address, hold, breakDown } = await startProxy(t, origin)
   const alice = await open(address)
   const pieces = recordPieces(alice.page)
   if (isManaged) {
@@ -113,7 +124,7 @@ export async function sendHalf (t: Test, { origin, open, path }: Scene, { paths 
   }
   const held = hold(after)
   const code = await send(alice, ...paths)
-  return { ...alice, address, code, pieces, ...await held }
+  return { ...alice, address, code, pieces, breakDown, ...await held }
 }
 
 /** Kills the tab, of which nothing is asked or told. @returns its user at another one */

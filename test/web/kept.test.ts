@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { sha256 } from '../helpers/client.js'
 import { downloaded, needs } from '../helpers/services.js'
-import { chooseAgain, damage, idsOf, inAnotherTab, kept, receives, sendHalf, startScene } from './interrupted.js'
+import { chooseAgain, damage, idsOf, inAnotherTab, receives, sendHalf, startScene } from './interrupted.js'
+import { kept } from './kept.js'
 import { enterCode, press, reads, send } from './page.js'
 
 t.test('what is kept, in Chromium', async (t) => {
@@ -42,10 +43,10 @@ t.test('what is kept, in Chromium', async (t) => {
 
   await t.test('who wants it forgotten has all of it forgotten', async (t) => {
     const alice = await inAnotherTab(await sendHalf(t, scene))
-    t.ok(await kept(alice) > 2)
+    t.ok((await kept(alice)).records > 2)
     await press(alice, 'Forget it')
     await alice.page.waitForFunction(() => !document.body.innerText.includes('A transfer was interrupted'))
-    t.equal(await kept(alice), 0)
+    t.equal((await kept(alice)).records, 0)
   })
 
   await t.test('where the disk is full, nothing is kept, and what is under way goes on', async (t) => {
@@ -59,7 +60,7 @@ t.test('what is kept, in Chromium', async (t) => {
     })
     const code = await send(alice, path)
     await reads(alice, 'Everything is uploaded')
-    t.equal(await kept(alice), 0)
+    t.equal((await kept(alice)).records, 0)
     await receives(t, await open(`${origin}/#${code}`), 'a.bin', content)
     await reads(alice, 'Received and verified')
   })

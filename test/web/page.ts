@@ -103,20 +103,3 @@ export async function violations (page: Page): Promise<readonly string[]> {
 
 /** Content of a download. */
 export const contentOf = ({ downloads }: Person, name: string): Promise<Buffer> => readFile(join(downloads, name))
-
-/** All records of all stores that the page's database has. To be run in a page. */
-export async function recordsOf (): Promise<readonly unknown[]> {
-  return await new Promise((resolve, reject) => {
-    const opening = indexedDB.open('local-send')
-    opening.onerror = () => { reject(new Error('there is no database')) }
-    opening.onsuccess = () => {
-      const stores = [...opening.result.objectStoreNames]
-      const transaction = opening.result.transaction(stores)
-      const readings = stores.map((store) => transaction.objectStore(store).getAll())
-      transaction.oncomplete = () => {
-        opening.result.close()
-        resolve(readings.flatMap(({ result }) => result as unknown[]))
-      }
-    }
-  })
-}

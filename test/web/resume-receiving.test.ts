@@ -10,12 +10,22 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
+import { loseServer, reload } from './interrupted.js'
 import { kept } from './kept.js'
 import { choose, enterCode, personAt, press, reads, send, startPeople, textOf, violations, type Person } from './page.js'
 
 /** Bytes of a segment: what is kept at once. */
 const SEGMENT = 2 ** 26
 const CHUNK = 2 ** 19
+
+interface Midway {
+  readonly alice: Person
+  readonly bob: Person
+  /** As somebody may type it. */
+  readonly code: string
+  /** Lets the upload go on. */
+  readonly goOn: () => void
+}
 
 t.test('receiving goes on in a later tab', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -27,7 +37,7 @@ t.test('receiving goes on in a later tab', async (t) => {
   await writeFile(path, content)
 
   /** Alice's upload stands still behind the first segment, which Bob has. */
-  async function midway (atBobs = origin): Promise<{ readonly alice: Person, readonly bob: Person, readonly code: string, readonly goOn: () => void }> {
+  async function midway (atBobs = origin): Promise<Midway> {
     const proxy = await startProxy(t, origin)
     const alice = await open(proxy.origin)
     const caught = proxy.hold(SEGMENT + 2 ** 23)
@@ -35,67 +45,63 @@ t.test('receiving goes on in a later tab', async (t) => {
     const bob = await open(atBobs)
     await enterCode(bob, code)
     await reads(bob, 'On offer')
-    const { bytes: before } = await bob.page.evaluate(kept)
+    const { bytes: before } = await kept(bob)
     await press(bob, 'Save')
     const held = await caught
-    await eventually(async () => (await bob.page.evaluate(kept)).bytes > before, 100)
+    await eventually(async () => (await kept(bob)).bytes > before, 100)
     return { alice, bob, code: code.replaceAll('-', ' '), goOn: () => { held.cut() } }
   }
 
   /** Another tab of the same browser, at the beginning. */
   const another = async ({ page, downloads }: Person): Promise<Person> => await personAt(await page.browserContext().newPage(), origin, downloads)
 
-  await t.test('a tab that was killed', async (t) => {
-    const { alice, bob, code, goOn } = await midway()
-    await kill(bob.page)
-    const later = await another(bob)
-    await reads(later, 'A transfer was interrupted in this browser.')
-    t.same([await violations(later.page), await layoutFaults(later.page)], [[], []], 'the note')
-    const asked = downloadsOf(later.page)
-    await enterCode(later, code)
-    await press(later, 'Save')
+  /** Saves it at this page, whole. @returns where the downloads of it began */
+  async function saves ({ alice, goOn }: Midway, at: Person): Promise<readonly number[]> {
+    const asked = downloadsOf(at.page)
+    await press(at, 'Save')
     await eventually(() => asked.length > 0)
     goOn()
-    await reads(later, 'Everything is here')
+    await reads(at, 'Everything is here')
     await reads(alice, 'Received and verified')
-    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
-    t.ok(asked.every((from) => from > SEGMENT - 2 * CHUNK), `what was there did not come again: ${asked.join(', ')}`)
-    t.same((await later.page.evaluate(kept)).sessions, 0, 'nothing is kept of what is over')
+    t.equal(sha256(await readFile(await downloaded(at.downloads, 'a.bin'))), sha256(content))
+    return asked
+  }
+
+  const isRest = (asked: readonly number[]): boolean => asked.every((from) => from > SEGMENT - 2 * CHUNK)
+
+  await t.test('a tab that was killed', async (t) => {
+    const half = await midway()
+    await kill(half.bob.page)
+    const later = await another(half.bob)
+    await reads(later, 'A transfer was interrupted in this browser.')
+    t.same([await violations(later.page), await layoutFaults(later.page)], [[], []], 'the note')
+    await enterCode(later, half.code)
+    const asked = await saves(half, later)
+    t.ok(isRest(asked), `what was there did not come again: ${asked.join(', ')}`)
+    t.equal((await kept(later)).records, 0, 'nothing is kept of what is over')
     await later.page.reload()
     await reads(later, 'Drop files or folders here')
     t.notMatch(await textOf(later.page), 'was interrupted')
   })
 
   await t.test('one that was loaded again: the sender is not told that it has left', async (t) => {
-    const { alice, bob, code, goOn } = await midway()
-    bob.page.on('dialog', (dialog) => { void dialog.accept() })
-    await bob.page.click('h1')
-    await bob.page.reload()
+    const half = await midway()
+    const { alice, bob, code } = half
+    t.same(await reload(bob), ['beforeunload'])
     await reads(bob, 'A transfer was interrupted in this browser.')
     t.match(await textOf(alice.page), 'The other side has joined.')
-    const asked = downloadsOf(bob.page)
     await enterCode(bob, code)
-    await press(bob, 'Save')
-    await eventually(() => asked.length > 0)
-    goOn()
-    await reads(alice, 'Received and verified')
-    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
-    t.ok(asked.every((from) => from > SEGMENT - 2 * CHUNK), `what was there did not come again: ${asked.join(', ')}`)
+    const asked = await saves(half, bob)
+    t.ok(isRest(asked), `what was there did not come again: ${asked.join(', ')}`)
   })
 
   await t.test('what a power cut has taken comes again', async (t) => {
-    const { alice, bob, code, goOn } = await midway()
-    await kill(bob.page)
-    const later = await another(bob)
+    const half = await midway()
+    await kill(half.bob.page)
+    const later = await another(half.bob)
     t.equal(await later.page.evaluate(overwrite, SEGMENT), 1, 'a segment has its size, and not its content')
-    const asked = downloadsOf(later.page)
-    await enterCode(later, code)
-    await press(later, 'Save')
-    await eventually(() => asked.length > 0)
-    t.same(asked, [0])
-    goOn()
-    await reads(alice, 'Received and verified')
-    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+    await enterCode(later, half.code)
+    t.same(await saves(half, later), [0])
   })
 
   await t.test('the tabs of both', async (t) => {
@@ -117,7 +123,8 @@ t.test('receiving goes on in a later tab', async (t) => {
 
   await t.test('a download that was given up goes on in the same tab', async (t) => {
     const network = await startProxy(t, origin)
-    const { alice, bob, goOn } = await midway(network.origin)
+    const half = await midway(network.origin)
+    const { bob } = half
     await bob.page.evaluate(() => {
       const fetchTruly = window.fetch.bind(window)
       window.fetch = async (url, init) => {
@@ -128,13 +135,16 @@ t.test('receiving goes on in a later tab', async (t) => {
     })
     network.breakDown()()
     await reads(bob, 'It failed (CREATOR_ONLY)')
-    const asked = downloadsOf(bob.page)
-    await press(bob, 'Save')
-    await eventually(() => asked.length > 0)
-    goOn()
-    await reads(alice, 'Received and verified')
-    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
-    t.ok(asked.every((from) => from > SEGMENT - 2 * CHUNK), `what was there did not come again: ${asked.join(', ')}`)
+    const asked = await saves(half, bob)
+    t.ok(isRest(asked), `what was there did not come again: ${asked.join(', ')}`)
+  })
+
+  await t.test('in the same tab, when the server was away for too long', async (t) => {
+    const network = await startProxy(t, origin)
+    const half = await midway(network.origin)
+    await loseServer(half.bob, network.breakDown)
+    const asked = await saves(half, half.bob)
+    t.ok(isRest(asked), `what was there did not come again: ${asked.join(', ')}`)
   })
 
   await t.test('another word opens nothing; what is forgotten is gone', async (t) => {
@@ -148,7 +158,7 @@ t.test('receiving goes on in a later tab', async (t) => {
     await reads(later, 'A transfer was interrupted in this browser.')
     await press(later, 'Forget it')
     await later.page.waitForFunction(() => !document.body.innerText.includes('was interrupted'))
-    t.same((await later.page.evaluate(kept)).sessions, 0)
+    t.same((await kept(later)).records, 0)
   })
 
   await t.test('a session that has ended meanwhile', async (t) => {
@@ -166,11 +176,11 @@ t.test('receiving goes on in a later tab', async (t) => {
 
   await t.test('who leaves keeps nothing of half a file', async (t) => {
     const { bob } = await midway()
-    t.not((await bob.page.evaluate(kept)).segments, 0)
+    t.not((await kept(bob)).files.length, 0)
     await press(bob, 'Leave')
     await reads(bob, 'You have left')
-    await eventually(async () => (await bob.page.evaluate(kept)).sessions === 0)
-    t.same(await bob.page.evaluate(kept), { sessions: 0, bytes: 0, segments: 0 })
+    await eventually(async () => (await kept(bob)).records === 0)
+    t.same(await kept(bob), { records: 0, bytes: 0, files: [] })
   })
 })
 
@@ -215,10 +225,9 @@ t.test('a tab that goes away while nothing comes has left', async (t) => {
   const alice = await open(origin)
   const bob = await open(`${origin}/#${await send(alice, path)}`)
   await reads(bob, 'This is all of it.')
-  bob.page.on('dialog', (dialog) => { void dialog.accept() })
-  await bob.page.reload()
+  await reload(bob)
   await reads(bob, 'This page was loaded again while it was receiving')
-  t.equal((await bob.page.evaluate(kept)).sessions, 0)
+  t.equal((await kept(bob)).records, 0)
   await reads(alice, 'Not everything was taken')
 })
 

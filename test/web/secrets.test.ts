@@ -8,7 +8,8 @@ import t from 'tap'
 import { randomContent } from '../helpers/client.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { needs } from '../helpers/services.js'
-import { press, reads, recordsOf, send, startPeople, type Person } from './page.js'
+import { recordsIn } from './kept.js'
+import { press, reads, send, startPeople, type Person } from './page.js'
 
 const KNOWN = 'A sentence that only the two of them are to read.'
 
@@ -32,12 +33,6 @@ const stored = ({ page }: Person): Promise<string> => page.evaluate(async () => 
   Object.entries(sessionStorage), Object.entries(localStorage), document.cookie, location.href, history.state, (await indexedDB.databases()).map(({ name }) => name), await caches.keys()
 ]))
 
-/** What the page's database holds, as text; its bytes are taken for letters. */
-const inDatabase = async ({ page }: Person): Promise<string> => {
-  const records = await page.evaluate(`(${String(recordsOf)})().then((records) => records.map((record) => Object.fromEntries(Object.entries(record).map(([key, value]) => [key, value instanceof Uint8Array ? String.fromCharCode(...value) : value]))))`)
-  return JSON.stringify(records)
-}
-
 t.test('no secret leaves the page', async (t) => {
   if (!await needs(t, 'chromium')) return
   const lines: string[] = []
@@ -56,7 +51,7 @@ t.test('no secret leaves the page', async (t) => {
   const passphrase = code.split('-').slice(2).join('-')
   await bob.page.goto(`${origin}/#${code}`)
   await reads(bob, 'This is all of it.')
-  const kept = [await stored(alice), await stored(bob), await inDatabase(alice), await inDatabase(bob)]
+  const kept = [await stored(alice), await stored(bob), JSON.stringify(await recordsIn(alice)), JSON.stringify(await recordsIn(bob))]
   t.ok((kept[2] ?? '').includes(code.slice(0, 8)), 'a session is kept')
   await press(bob, 'Save all as one zip')
   await reads(bob, 'Everything is here')

@@ -62,17 +62,15 @@ export async function privateFolder (): Promise<string | undefined> {
   return (await own)?.name
 }
 
-/** Takes the folder of a tab that has gone for this tab's. @returns whether it is still there */
-export async function adoptFolder (name: string): Promise<boolean> {
-  if ((await own)?.name === name) return true
+/** Takes the folder of a tab that has gone for this tab's, if it is still there. */
+export async function adoptFolder (name: string): Promise<void> {
+  if ((await own)?.name === name) return
   const release = await takeLock(name)
   try {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(name)
     if (release !== undefined) own = Promise.resolve(folder)
-    return release !== undefined
   } catch {
     release?.()
-    return false
   }
 }
 

@@ -122,7 +122,7 @@ export class Receiving {
       this.#end(error)
     } finally {
       this.#stop.abort()
-      await this.#leave()
+      await this.#keepOrLeave()
     }
   }
 
@@ -257,7 +257,8 @@ export class Receiving {
     else this.phase.value = { name: 'failed', problem: problemOf(reason) }
   }
 
-  async #leave (): Promise<void> {
+  /** What the server was away for too long for is kept; the rest is over. */
+  async #keepOrLeave (): Promise<void> {
     await this.taking.value?.ended
     const { name } = this.phase.value
     if (name === 'failed' && this.#log?.isKept === true) {
