@@ -1,9 +1,9 @@
 import { render } from 'preact'
 import { CurrentView } from './views/current.js'
 import { sweepKept } from './kept/kept-session.js'
+import { sweepTabFolders } from './kept/tab-folder.js'
 import { followInterruption, followTyped, lookForInterrupted } from './screen.js'
 import { followLanguage } from './strings/index.js'
-import { sweepPrivatePlace } from './saving/private-place.js'
 import { keepFocus } from './views/kept-focus.js'
 import { Insecure } from './views/insecure.js'
 import { Page } from './views/page.js'
@@ -17,7 +17,7 @@ keepFocus(root)
 if (isSecureContext) {
   followInterruption()
   followTyped()
-  void sweepPrivatePlace()
+  void sweepTabFolders()
   void sweepKept().then(lookForInterrupted)
   render(<Page><CurrentView /></Page>, root)
 } else {

@@ -104,6 +104,24 @@ t.test('receiving goes on in a later tab', async (t) => {
     t.same(await saves(half, later), [0])
   })
 
+  await t.test('what is here is seen to be checked, and who leaves meanwhile does not wait for the end of it', async (t) => {
+    const { bob, code } = await midway()
+    await kill(bob.page)
+    const later = await another(bob)
+    await enterCode(later, code)
+    await reads(later, 'On offer')
+    const checked = await later.page.evaluateHandle(slowDigests)
+    await press(later, 'Save')
+    await reads(later, 'Checking what is here')
+    await later.page.waitForFunction(() => (document.querySelector<HTMLProgressElement>('.row progress')?.value ?? 0) > 0)
+    t.same([await violations(later.page), await layoutFaults(later.page)], [[], []])
+    await press(later, 'Leave')
+    await reads(later, 'You have left')
+    t.ok(await checked.evaluate(({ count }) => count) < SEGMENT / CHUNK)
+    await eventually(async () => (await kept(later)).records === 0)
+    t.equal(await later.page.evaluate(overwrite, SEGMENT), 0)
+  })
+
   await t.test('the tabs of both', async (t) => {
     const { alice, bob, code, goOn } = await midway()
     const address = alice.page.url()
@@ -159,6 +177,7 @@ t.test('receiving goes on in a later tab', async (t) => {
     await press(later, 'Forget it')
     await later.page.waitForFunction(() => !document.body.innerText.includes('was interrupted'))
     t.same((await kept(later)).records, 0)
+    t.equal(await later.page.evaluate(overwrite, SEGMENT), 0, 'nor is there what had been decrypted')
   })
 
   await t.test('a session that has ended meanwhile', async (t) => {
@@ -247,6 +266,19 @@ function downloadsOf (page: Page): number[] {
     if (request.method() === 'GET' && request.url().includes('/download/')) offsets.push(Number(/^bytes=(\d+)-/.exec(request.headers()['range'] ?? '')?.[1] ?? 0))
   })
   return offsets
+}
+
+/** Has each digest take a while. To be run in a page. @returns a count of those that have been taken */
+function slowDigests (): { count: number } {
+  const taken = { count: 0 }
+  const { subtle } = crypto
+  const digest = subtle.digest.bind(subtle)
+  subtle.digest = async (...parameters) => {
+    taken.count += 1
+    await new Promise((resolve) => { setTimeout(resolve, 100) })
+    return await digest(...parameters)
+  }
+  return taken
 }
 
 /** Overwrites with zeros what has this size. To be run in a page. @returns how many files did */

@@ -4,6 +4,7 @@ import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import type { Role } from '../../client/session.js'
 import type { FileId, SessionId } from '../../lib/ids.js'
+import type { TabFiles } from './tab-folder.js'
 
 /** Which session, and on which side of it. */
 export interface KeptName {
@@ -17,6 +18,8 @@ export interface KeptRecord extends KeptName {
   readonly written: number
   /** Its state, sealed under its passphrase. */
   readonly sealed: Bytes
+  /** What is of use to nobody without it, and goes with it where it is forgotten unopened. */
+  readonly files?: TabFiles | undefined
 }
 
 /** Of a send journal: the line with this index. */

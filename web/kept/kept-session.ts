@@ -3,7 +3,7 @@
  * the memory.
  *
  * Invariant: what opens a session or says what it is about is sealed under its passphrase, which is kept nowhere: whoever wants
- * to go on types the code again. Only the session's id and its role are there to be read.
+ * to go on types the code again. Only the session's id, its role, and which files go with it are there to be read.
  */
 
 import type { DeriveW } from '../../lib/crypto/password.js'
@@ -11,6 +11,7 @@ import { utf8 } from '../../lib/crypto/bytes.js'
 import { Sealing } from '../../client/sealing.js'
 import { ProblemError } from '../transfer/problem.js'
 import { database, rangeOf, type KeptName } from './database.js'
+import { removeFiles, type TabFiles } from './tab-folder.js'
 import { isFree, takeLock } from './tab-lock.js'
 
 export type { KeptName } from './database.js'
@@ -82,19 +83,23 @@ export class KeptSession<State extends object> {
     }
   }
 
-  /** Replaces the state as a whole; when this resolves, it outlives the machine's crash. One write after the other. */
-  write (state: State): Promise<void> {
+  /**
+   * Replaces the state as a whole; when this resolves, it outlives the machine's crash. One write after the other.
+   *
+   * @param files - what is removed with it where it is forgotten unopened
+   */
+  write (state: State, files?: TabFiles): Promise<void> {
     const text = JSON.stringify(state)
-    const written = this.#last.then(() => this.#write(text))
+    const written = this.#last.then(() => this.#write(text, files))
     this.#last = written.catch(() => undefined)
     return written
   }
 
-  async #write (text: string): Promise<void> {
+  async #write (text: string, files: TabFiles | undefined): Promise<void> {
     if (this.#removed) return
     const sealed = await this.sealing.seal(PLACE, utf8(text))
     const transaction = (await database()).transaction('sessions', 'readwrite', { durability: 'strict' })
-    await Promise.all([transaction.store.put({ ...this.name, sealed, written: Date.now() }), transaction.done])
+    await Promise.all([transaction.store.put({ ...this.name, sealed, files, written: Date.now() }), transaction.done])
     this.#timer ??= setInterval(() => { this.#touch().catch(() => undefined) }, SIGN_OF_LIFE)
   }
 
@@ -121,7 +126,7 @@ export class KeptSession<State extends object> {
     localStorage.setItem(lockOf(this.name), 'left')
   }
 
-  /** Keeps it no longer. */
+  /** Keeps it no longer. What files there are stay: who has opened it knows which of them are still of use. */
   async remove (): Promise<void> {
     this.#removed = true
     await this.#last
@@ -150,7 +155,7 @@ export async function interruptedSessions (): Promise<readonly KeptName[]> {
     const free = await Promise.all(names.map((name) => isFree(lockOf(name))))
     const left = names.filter((_, i) => free[i])
     const abandoned = left.filter((name) => localStorage.getItem(lockOf(name)) !== null)
-    for (const name of abandoned) await removeRecord(name)
+    for (const name of abandoned) await forget(name)
     return left.filter((name) => !abandoned.includes(name))
   } catch {
     // Nothing can be kept here.
@@ -160,10 +165,14 @@ export async function interruptedSessions (): Promise<readonly KeptName[]> {
 
 /** Forgets sessions that were interrupted; without a moment, all of them. */
 export async function forgetInterrupted (before = Number.POSITIVE_INFINITY): Promise<void> {
-  for (const name of await interruptedSessions()) {
-    const record = await (await database()).get('sessions', [name.sessionId, name.role])
-    if (record !== undefined && record.written < before) await removeRecord(name)
-  }
+  for (const name of await interruptedSessions()) await forget(name, before)
+}
+
+async function forget (name: KeptName, before = Number.POSITIVE_INFINITY): Promise<void> {
+  const record = await (await database()).get('sessions', [name.sessionId, name.role])
+  if (record === undefined || record.written >= before) return
+  if (record.files !== undefined) await removeFiles(record.files)
+  await removeRecord(name)
 }
 
 /** Forgets those that nobody has gone on with for a day. */

@@ -4,6 +4,7 @@ import { restoreMember, saveMember, type SavedMember } from '../../client/saved-
 import type { Member } from '../../client/session.js'
 import type { FileId } from '../../lib/ids.js'
 import { KeptSession, type Owner } from './kept-session.js'
+import { adoptFolder, removeFiles, tabFolder, type TabFiles } from './tab-folder.js'
 
 /** A stretch of a file, in a file of its own (saving/segmented-file.ts). */
 export interface Segment {
@@ -38,37 +39,40 @@ interface State {
   readonly saved: readonly FileId[]
 }
 
-/** What a log begins with. */
-export interface Received extends Pick<State, 'verifier' | 'folder'> {
+/** Who receives. */
+export interface Receiver extends Pick<State, 'verifier'> {
   readonly member: Member
 }
 
 /** What cannot be written down is gone on with by nobody: where the disk is full, all that was kept is removed, and this tab goes on alone. */
 export class ReceiveLog {
-  readonly received: Received
+  readonly receiver: Receiver
   readonly #session: KeptSession<State>
+  readonly #folder: string | undefined
   readonly #files: Map<FileId, KeptFile>
   readonly #saved: Set<FileId>
   #isKept = true
 
-  private constructor (session: KeptSession<State>, received: Received, { files, saved }: Pick<State, 'files' | 'saved'>) {
-    this.received = received
+  private constructor (session: KeptSession<State>, receiver: Receiver, { folder, files, saved }: Pick<State, 'folder' | 'files' | 'saved'>) {
+    this.receiver = receiver
     this.#session = session
+    this.#folder = folder
     this.#files = new Map(files)
     this.#saved = new Set(saved)
   }
 
   /** @returns `undefined` where nothing can be kept */
-  static async create (owner: Owner, received: Received): Promise<ReceiveLog | undefined> {
-    const nothing = { files: [], saved: [] }
-    const session = await KeptSession.create<State>(owner, { ...received, ...nothing, member: saveMember(received.member) })
-    return session && new ReceiveLog(session, received, nothing)
+  static async create (owner: Owner, { member, verifier }: Receiver): Promise<ReceiveLog | undefined> {
+    const begun = { folder: (await tabFolder())?.name, files: [], saved: [] }
+    const session = await KeptSession.create<State>(owner, { member: saveMember(member), verifier, ...begun })
+    return session && new ReceiveLog(session, { member, verifier }, begun)
   }
 
   /** Takes up what an earlier tab has kept. @throws ProblemError as {@link KeptSession.open} */
   static async open (owner: Owner): Promise<ReceiveLog> {
-    const { session, state } = await KeptSession.open<State>(owner)
-    return new ReceiveLog(session, { ...state, member: restoreMember(state.member) }, state)
+    const { session, state, state: { member, verifier, folder } } = await KeptSession.open<State>(owner)
+    const now = folder === undefined ? undefined : await adoptFolder(folder)
+    return new ReceiveLog(session, { member: restoreMember(member), verifier }, { ...state, folder: now?.name })
   }
 
   /** Whether a later tab could go on with it. */
@@ -81,9 +85,10 @@ export class ReceiveLog {
     return this.#saved
   }
 
-  /** Names of all segments in the private file system that belong to files which are not saved. */
-  get unfinished (): readonly string[] {
-    return Array.from(this.#files).flatMap(([fileId, { segments }]) => this.#saved.has(fileId) ? [] : segments.map(({ name }) => name))
+  /** The segments of files that are not saved. */
+  get #unfinished (): TabFiles | undefined {
+    const folder = this.#folder
+    return folder === undefined ? undefined : { folder, names: Array.from(this.#files).flatMap(([fileId, { segments }]) => this.#saved.has(fileId) ? [] : segments.map(({ name }) => name)) }
   }
 
   /** The log of one file. */
@@ -115,15 +120,16 @@ export class ReceiveLog {
     this.#session.abandon()
   }
 
-  /** Keeps it no longer. */
-  remove (): Promise<void> {
-    return this.#session.remove()
+  /** Keeps it no longer, nor what is not saved. */
+  async remove (): Promise<void> {
+    if (this.#unfinished !== undefined) await removeFiles(this.#unfinished)
+    await this.#session.remove()
   }
 
   async #write (): Promise<void> {
-    const { received, received: { member } } = this
-    const state = { ...received, member: saveMember(member), files: [...this.#files], saved: [...this.#saved] }
-    await this.#session.write(state).catch(() => this.#giveUp())
+    const { member, verifier } = this.receiver
+    const state = { member: saveMember(member), verifier, folder: this.#folder, files: [...this.#files], saved: [...this.#saved] }
+    await this.#session.write(state, this.#unfinished).catch(() => this.#giveUp())
   }
 
   async #giveUp (): Promise<void> {

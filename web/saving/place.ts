@@ -13,6 +13,16 @@ import type { Bytes } from '../../lib/crypto/bytes.js'
 import type { FileLog } from '../kept/receive-log.js'
 import type { Start } from './contents.js'
 
+/** What a file is gone on with by, in places that can: then each write is one chunk. */
+export interface Resumption {
+  /** For how far it comes. */
+  readonly log: FileLog
+  /** Called while what an earlier tab has left of it is checked, with so many bytes more. */
+  readonly onChecked: (bytes: number) => void
+  /** Ends the check. */
+  readonly signal: AbortSignal
+}
+
 /** A file that is coming. */
 export interface PartialFile {
   /** Where an earlier try has come to; from the beginning by default. */
@@ -38,10 +48,9 @@ export interface Place {
    *
    * @param path - folders and name, each of them safe
    * @param size - bytes; `null` if nobody knows
-   * @param log - for how far it comes, in places that can go on with it; then each write is one chunk
    * @throws ProblemError NO_ROOM, CANNOT_WRITE
    */
-  create (path: readonly [string, ...string[]], size: number | null, log?: FileLog): Promise<PartialFile>
+  create (path: readonly [string, ...string[]], size: number | null, resumption?: Resumption): Promise<PartialFile>
   /** Makes an empty folder, in places that have any. */
   makeFolder (path: readonly [string, ...string[]]): Promise<void>
 }

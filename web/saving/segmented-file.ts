@@ -13,7 +13,7 @@ import { blobSource } from '../../client/source.js'
 import type { FileLog, KeptFile, Segment } from '../kept/receive-log.js'
 import type { Start } from './contents.js'
 import { failing, writeTo } from './handle-file.js'
-import type { PartialFile } from './place.js'
+import type { PartialFile, Resumption } from './place.js'
 
 /** Bytes after which a segment is closed, and milliseconds: a tab that is killed loses no more than comes in the shorter of both. */
 const SEGMENT_SIZE = 2 ** 26
@@ -53,8 +53,9 @@ export class SegmentedFile implements PartialFile {
   }
 
   /** Takes up what the log knows of a file, or begins it. */
-  static async open (folder: FileSystemDirectoryHandle, log: FileLog): Promise<SegmentedFile> {
-    return new SegmentedFile(folder, log, log.kept === undefined ? NOTHING : await intact(folder, log.kept))
+  static async open (folder: FileSystemDirectoryHandle, resumption: Resumption): Promise<SegmentedFile> {
+    const { log } = resumption
+    return new SegmentedFile(folder, log, log.kept === undefined ? NOTHING : await intact(folder, log.kept, resumption))
   }
 
   /** @param chunk - one whole chunk of the file; only its last one is shorter */
@@ -115,12 +116,15 @@ const NOTHING: Held = { segments: [], digests: [] }
 const segmentOf = async ({ name, size }: Pick<Segment, 'name' | 'size'>, digests: readonly Bytes[]): Promise<Segment> =>
   ({ name, size, sha256: toBase64url(await sha256(concat(...digests))) })
 
+type Check = Pick<Resumption, 'signal' | 'onChecked'>
+
 /** The segments from the first one on that are as they were written. */
-async function intact (folder: FileSystemDirectoryHandle, { header, segments }: KeptFile): Promise<Held> {
+async function intact (folder: FileSystemDirectoryHandle, { header, segments }: KeptFile, check: Check): Promise<Held> {
   const chunkSize = 2 ** (fromBase64url(header)[6] ?? 0)
   let held = NOTHING
   for (const segment of segments) {
-    const digests = await digestsOf(folder, segment, chunkSize).catch(() => undefined)
+    const digests = await digestsOf(folder, segment, chunkSize, check).catch(() => undefined)
+    check.signal.throwIfAborted()
     if (digests === undefined || (await segmentOf(segment, digests)).sha256 !== segment.sha256) break
     held = { segments: [...held.segments, segment], digests }
   }
@@ -128,10 +132,14 @@ async function intact (folder: FileSystemDirectoryHandle, { header, segments }: 
 }
 
 /** @throws what the browser says where it is not there, or cannot be read */
-async function digestsOf (folder: FileSystemDirectoryHandle, { name, size }: Segment, chunkSize: number): Promise<readonly Bytes[]> {
+async function digestsOf (folder: FileSystemDirectoryHandle, { name, size }: Segment, chunkSize: number, { signal, onChecked }: Check): Promise<readonly Bytes[]> {
   const digests: Bytes[] = []
-  const content = blobSource((await fileIn(folder, name)).slice(0, size), { name }).read(0, new AbortController().signal)
-  for await (const { bytes } of cutChunks(content, chunkSize)) digests.push(await sha256(bytes))
+  const content = blobSource((await fileIn(folder, name)).slice(0, size), { name }).read(0, signal)
+  for await (const { bytes } of cutChunks(content, chunkSize)) {
+    signal.throwIfAborted()
+    digests.push(await sha256(bytes))
+    onChecked(bytes.length)
+  }
   return digests
 }
 

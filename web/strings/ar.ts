@@ -125,7 +125,7 @@ export const ar: Strings = {
     endedHeading: 'أنهى المرسل الجلسة',
     ended: 'ما هو معلَّم بأنه محفوظ كامل ومتحقق منه. لم يُحتفظ بشيء آخر.',
     hidden: (number) => `والمزيد: ${files(number)}`,
-    states: { offered: '', waiting: 'في الانتظار', receiving: 'جارٍ الاستلام', saved: 'حُفظ وتم التحقق منه', failed: 'فشل', withdrawn: 'استعاده المرسل' },
+    states: { offered: '', waiting: 'في الانتظار', checking: 'جارٍ فحص ما هو موجود هنا', receiving: 'جارٍ الاستلام', saved: 'حُفظ وتم التحقق منه', failed: 'فشل', withdrawn: 'استعاده المرسل' },
     folder: 'مجلد',
     text: 'نص',
     unknownSize: 'الحجم غير معروف'

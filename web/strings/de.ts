@@ -125,7 +125,7 @@ export const de: Strings = {
     endedHeading: 'Der Absender hat die Sitzung beendet',
     ended: 'Was als gespeichert gezeigt wird, ist vollständig und geprüft. Sonst wurde nichts behalten.',
     hidden: (number) => `und ${files(number)} mehr`,
-    states: { offered: '', waiting: 'Wartet', receiving: 'Wird empfangen', saved: 'Gespeichert und geprüft', failed: 'Gescheitert', withdrawn: 'Vom Absender zurückgenommen' },
+    states: { offered: '', waiting: 'Wartet', checking: 'Prüft, was schon hier ist', receiving: 'Wird empfangen', saved: 'Gespeichert und geprüft', failed: 'Gescheitert', withdrawn: 'Vom Absender zurückgenommen' },
     folder: 'Ordner',
     text: 'Text',
     unknownSize: 'Größe unbekannt'

@@ -124,7 +124,7 @@ export const en = {
     endedHeading: 'The sender has ended the session',
     ended: 'What is marked as saved is whole and verified. Nothing else was kept.',
     hidden: (number: number) => `and ${files(number)} more`,
-    states: { offered: '', waiting: 'Waiting', receiving: 'Receiving', saved: 'Saved and verified', failed: 'Failed', withdrawn: 'Taken back by the sender' },
+    states: { offered: '', waiting: 'Waiting', checking: 'Checking what is here', receiving: 'Receiving', saved: 'Saved and verified', failed: 'Failed', withdrawn: 'Taken back by the sender' },
     folder: 'Folder',
     text: 'Text',
     unknownSize: 'Size unknown'

@@ -6,7 +6,6 @@ import { joinSession, type JoinState } from '../../client/join.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { SessionKind } from '../../lib/crypto/spake2.js'
 import { ReceiveLog } from '../kept/receive-log.js'
-import { adoptFolder, privateFolder } from '../saving/private-place.js'
 
 /** Who is in. */
 export interface Entered {
@@ -30,13 +29,11 @@ export async function join (connection: Connection, { sessionId, verificationCod
   const derive = derivingOnce()
   const { member, verifier } = await joinSession(connection, { ...options, derive, code: `${sessionId}-${verificationCode}` })
   const owner = { sessionId, role: 'joiner', passphrase: options.password, derive } as const
-  return { member, verifier, log: await ReceiveLog.create(owner, { member, verifier, folder: await privateFolder() }) }
+  return { member, verifier, log: await ReceiveLog.create(owner, { member, verifier }) }
 }
 
 /** Takes up what an earlier tab has kept. @throws ProblemError KEPT_ELSEWHERE, KEPT_SEALED */
 export async function takeUp ({ sessionId }: Code, passphrase: string): Promise<Entered> {
   const log = await ReceiveLog.open({ sessionId, role: 'joiner', passphrase, derive: derivingOnce() })
-  const { folder } = log.received
-  if (folder !== undefined) await adoptFolder(folder)
-  return { ...log.received, log }
+  return { ...log.receiver, log }
 }

@@ -7,7 +7,7 @@ import type { Problem } from './problem.js'
 
 /** What has become of one file that is on offer. */
 export type OfferState =
-  | { readonly name: 'offered' | 'waiting' | 'receiving' | 'withdrawn' }
+  | { readonly name: 'offered' | 'waiting' | 'checking' | 'receiving' | 'withdrawn' }
   /** In its place, or handed to the browser, or a text that is shown. */
   | { readonly name: 'saved', readonly download?: Download | undefined, readonly text?: string }
   | { readonly name: 'failed', readonly problem: Problem }
@@ -30,14 +30,19 @@ export class OfferRow {
     this.gauge = new Gauge(file.size)
   }
 
+  /** Whether it is asked for, and not all here. */
+  get isComing (): boolean {
+    return ['waiting', 'checking', 'receiving'].includes(this.state.value)
+  }
+
   /** Whether it can be asked for. */
   get isOpen (): boolean {
     return this.state.value === 'offered' || this.state.value === 'failed'
   }
 
   /** Begins anew. */
-  reset (state: 'waiting' | 'receiving'): void {
-    if (state === 'receiving') this.gauge.restart()
+  reset (state: 'waiting' | 'checking' | 'receiving'): void {
+    if (state !== 'waiting') this.gauge.restart()
     this.is.value = { name: state }
   }
 }

@@ -24,7 +24,6 @@ import { apiOf, type Connection, type Member } from '../../client/session.js'
 import type { SessionKind } from '../../lib/crypto/spake2.js'
 import type { FileId } from '../../lib/ids.js'
 import type { ReceiveLog } from '../kept/receive-log.js'
-import { removeFromFolder } from '../saving/private-place.js'
 import { join, takeUp } from './entering.js'
 import { closeSoon } from './farewell.js'
 import { Gauge } from './gauge.js'
@@ -90,7 +89,7 @@ export class Receiving {
 
   /**
    * Whether something would be lost if the page were closed. A download that the browser has begun is not: Chromium and Firefox finish it
-   * without the page, and where it came from stays (saving/private-place.ts).
+   * without the page, and where it came from stays (kept/tab-folder.ts).
    */
   get isUnderWay (): boolean {
     return this.phase.value.name === 'joining' || this.phase.value.name === 'offered'
@@ -265,7 +264,6 @@ export class Receiving {
       await this.#log.keep()
       return
     }
-    await removeFromFolder(this.#log?.unfinished ?? [])
     await this.#log?.remove()
     // Who has everything has said so, and the sender may have ended the session by now.
     if (this.#member === undefined || name === 'done' || name === 'ended') return

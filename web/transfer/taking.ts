@@ -7,11 +7,11 @@ import { isSmallOffer } from '../../client/receive-many.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { Bytes } from '../../lib/crypto/bytes.js'
 import type { FileId } from '../../lib/ids.js'
-import type { FileLog, ReceiveLog } from '../kept/receive-log.js'
+import type { ReceiveLog } from '../kept/receive-log.js'
 import { contentsOf, type Incoming, type Start } from '../saving/contents.js'
 import { startDownload, type Download } from '../saving/download.js'
 import { memoryPlace } from '../saving/memory-place.js'
-import type { PartialFile, Place } from '../saving/place.js'
+import type { PartialFile, Place, Resumption } from '../saving/place.js'
 import { privatePlace } from '../saving/private-place.js'
 import { entryNames, zipOf, type Entry } from '../saving/zip.js'
 import type { Gauge } from './gauge.js'
@@ -116,10 +116,11 @@ export class Taking {
 
   #fail (rows: readonly OfferRow[], error: unknown): void {
     for (const row of rows) {
-      if (row.state.value !== 'waiting' && row.state.value !== 'receiving') continue
+      if (!row.isComing) continue
+      const counted = row.state.value === 'receiving' ? row.gauge.done.value : 0
       row.is.value = { name: 'offered' }
       const { gauge: { total } } = this.#options
-      total.value = (total.value ?? 0) - (row.file.size ?? 0) + row.gauge.done.value
+      total.value = (total.value ?? 0) - (row.file.size ?? 0) + counted
     }
     if (!this.#options.signal.aborted) this.problem.value = problemOf(error)
   }
@@ -181,7 +182,7 @@ export class Taking {
       await this.#show(row, read())
       return
     }
-    const partial = await place.create(row.path, row.file.size, this.#logOf(row.file))
+    const partial = await place.create(row.path, row.file.size, this.#resumptionOf(row))
     try {
       for await (const piece of read(partial.start)) await partial.write(piece)
       const blob = await partial.finish()
@@ -196,9 +197,12 @@ export class Taking {
   }
 
   /** Only a sealed file is one that can be gone on with: all of another is checked at its end. */
-  #logOf (file: OfferedFile): FileLog | undefined {
-    const { log, member } = this.#options
-    return member.kind === 'managed' || isSmallOffer(file) ? undefined : log?.of(file.fileId)
+  #resumptionOf (row: OfferRow): Resumption | undefined {
+    const { log, member, signal } = this.#options
+    if (log === undefined || member.kind === 'managed' || isSmallOffer(row.file)) return undefined
+    const ofFile = log.of(row.file.fileId)
+    if (ofFile.kept !== undefined) row.reset('checking')
+    return { log: ofFile, onChecked: (bytes) => { row.gauge.add(bytes) }, signal }
   }
 
   async #show (row: OfferRow, content: AsyncIterable<Bytes>): Promise<void> {

@@ -42,7 +42,7 @@ function Row ({ row, take, isOnlyOne }: { readonly row: OfferRow, readonly take:
       )}
       {is.name === 'saved' && is.download && <a class='small' href={is.download.url} download={is.download.name}>{words.again}</a>}
       {take !== undefined && is.name === 'saved' && is.download === undefined && row.isHeld && <button type='button' class='small' aria-label={`${words.again}: ${name}`} onClick={() => { take(row) }}>{words.again}</button>}
-      {is.name === 'receiving' && <FileProgress gauge={row.gauge} label={name} />}
+      {(is.name === 'checking' || is.name === 'receiving') && <FileProgress gauge={row.gauge} label={name} />}
       {is.name === 'failed' && <ProblemNote problem={is.problem} />}
       {is.name === 'saved' && is.text !== undefined && <ReceivedText text={is.text} />}
     </li>
