@@ -79,7 +79,7 @@ const betweenPages = ({ servers: [server] }: Sending, folder: string): Transfer 
     await picker?.uploadFile(path)
     await alice.page.waitForSelector('[data-code]')
     await bob.page.goto(`${server.origin}/#${String(await alice.page.evaluate('document.querySelector("[data-code]").dataset.code'))}`)
-    await (await bob.page.waitForSelector('button.primary'))?.click()
+    await (await bob.page.waitForSelector('::-p-aria([name="Save"][role="button"])'))?.click()
     await bob.page.waitForSelector('.badge.good')
     await alice.page.waitForSelector('.badge.good')
     const saved = await savedIn(downloads)

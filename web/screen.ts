@@ -85,7 +85,6 @@ export function send (sources: readonly Source[], choices: SendChoices): void {
 
 /** Goes on with what an earlier tab was sending; the files that it needs may have to be chosen first. */
 async function goOn (code: Code): Promise<void> {
-  screen.value = { name: 'opening' }
   const goingOn = await GoingOn.open(connection, code)
   typedCode.value = ''
   screen.value = { name: 'going-on', goingOn }
@@ -110,8 +109,8 @@ export async function open (text: string): Promise<void> {
       location.assign(text.trim())
       return
     }
+    screen.value = { name: 'opening' }
     await lookForInterrupted()
-    if (!isAtHome()) return
     const roles = interrupted.value.filter(({ sessionId }) => sessionId === code.sessionId).map(({ role }) => role)
     interrupted.value = interrupted.value.filter(({ sessionId }) => sessionId !== code.sessionId)
     if (roles.includes('creator')) {
