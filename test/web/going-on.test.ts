@@ -24,6 +24,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await press(bob, 'Save')
     await reads(bob, 'Receiving')
     const before = alice.pieces.length
+    const verifier = await alice.page.$eval('.verifiers code', ({ textContent }) => textContent)
     t.same(await reload(alice), ['beforeunload'])
     alice.cut()
     await reads(alice, 'A transfer was interrupted in this browser.')
@@ -36,6 +37,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     await chooseAgain(alice, path)
     t.equal(await shownCode(alice.page), alice.code)
     await reads(alice, 'The other side has joined.')
+    await reads(alice, verifier)
     await reads(alice, 'Received and verified')
     await reads(bob, 'Everything is here')
     t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))

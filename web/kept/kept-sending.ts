@@ -15,6 +15,8 @@ interface SendState {
   readonly sources: readonly KeptSource[]
   readonly receivers: number
   readonly host: HostState
+  /** For people who compare them by voice; absent while nobody has joined. */
+  readonly verifiers?: readonly string[]
 }
 
 /** What is kept from the beginning. */
@@ -77,6 +79,10 @@ export class KeptSending {
   /** Who has joined, and what else an answer to them depends on. */
   writeHost (host: HostState): Promise<void> {
     return this.#write({ host })
+  }
+
+  writeVerifiers (verifiers: readonly string[]): Promise<void> {
+    return this.#write({ verifiers })
   }
 
   /** What is sent from now on. */

@@ -164,11 +164,12 @@ export class Sending {
   }
 
   async #goOn ({ kept, passphrase, derive, leftOut }: EarlierSending): Promise<SendSession> {
-    const { member, state: { code, host } } = kept
+    const { member, state: { code, host, verifiers = [] } } = kept
     this.#kept.value = kept
     this.#member = member
     this.#stop.signal.throwIfAborted()
     for (const joinId of host.joined) this.#onJoined(joinId)
+    this.verifiers.value = verifiers
     this.#show(member, code)
     for (const fileId of leftOut) await this.#takeBack(member, fileId)
     await kept.writeSources(this.files.sources)
@@ -230,6 +231,7 @@ export class Sending {
       onJoined: ({ joinId, verifier }) => {
         this.#onJoined(joinId)
         this.verifiers.value = [...this.verifiers.value, verifier]
+        this.#kept.value?.writeVerifiers(this.verifiers.value).catch(() => undefined)
       },
       // One that lapsed is no failure of anybody's.
       onRefused: ({ reason }) => { if (reason !== 'lapsed') this.#refuse(reason) },
