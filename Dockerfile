@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 #
 #   docker build -t local-send .
-#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 127.0.0.1:5000:5000 -v local-send:/data local-send
+#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 60 -p 127.0.0.1:5000:5000 -v local-send:/data -e TRUST_PROXY=172.17.0.1 local-send
 #
 # Only /data is written to. Settings are environment variables (README.md). The process is the container's first one and ends
 # by itself at SIGTERM; put a reverse proxy with TLS before it, and name that proxy in TRUST_PROXY.

@@ -13,7 +13,7 @@ const only = (module, place) => ({ regex: `^${module}$`, message: `Only ${place}
 const elliptic = only('elliptic', 'lib/crypto/p256.ts')
 const s3 = { regex: '^@aws-sdk/', message: 'Only lib/files/s3-bucket.ts imports the S3 client.' }
 const nodeCrypto = { regex: '^(node:)?crypto$', message: 'Cryptography is WebCrypto; only lib/files/checksum.ts uses node:crypto.' }
-const noServer = { group: ['**/server.js'], message: 'Only cli/serve.ts imports server.ts.' }
+const noServer = { group: ['**/server.js'], message: 'Only cli/commands/serve.ts imports server.ts.' }
 const noHttp = { group: ['fastify', 'fastify-*', '@fastify/*', '**/routes/**', '**/plugins/**', '**/app.js'], message: 'lib knows no HTTP: it imports neither Fastify, a plugin nor a route.' }
 const noStores = { group: ['**/*-store.js'], message: 'Routes call services, never a store.' }
 const noNode = { group: ['node:*'], message: 'lib/crypto and client run in browsers too: Web APIs only.' }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import closeWithGrace, { type Signals } from 'close-with-grace'
 import { buildApp } from './app.js'
 import { ConfigError, readConfig, type Config } from './lib/config.js'
-import { FolderInUseError } from './lib/files/folder-lock.js'
+import { FolderUnusableError } from './lib/files/folder-lock.js'
 import { tellServing } from './lib/across-workers.js'
 import { superviseWorkers } from './workers.js'
 
@@ -24,7 +24,7 @@ try {
   else await serve(config)
 } catch (error) {
   // What the operator can mend is said in one sentence; anything else is a fault of the program and shows where.
-  const mendable = error instanceof ConfigError || error instanceof FolderInUseError || isListenError(error)
+  const mendable = error instanceof ConfigError || error instanceof FolderUnusableError
   process.stderr.write(`local-send cannot start: ${mendable ? error.message : String(error instanceof Error ? error.stack : error)}\n`)
   process.exitCode = 1
   // What was opened before it failed, a connection to Redis for example, must not keep the process.
@@ -38,7 +38,7 @@ async function serve (config: Config): Promise<void> {
     tellServing()
   } catch (error) {
     await app.close()
-    throw error
+    throw listenFailure(error, config)
   }
   // Ctrl-C reaches workers, too; for them the supervisor's signal counts.
   const skip: Signals[] = cluster.isWorker ? ['SIGINT'] : []
@@ -60,6 +60,15 @@ function forPeople ({ NODE_ENV }: Config): boolean {
   }
 }
 
-function isListenError (error: unknown): error is Error {
-  return error instanceof Error && 'syscall' in error && ['listen', 'mkdir', 'open'].includes(String(error.syscall))
+/** What the system says of an address, by the setting that names it. */
+function listenFailure (error: unknown, { HOST, PORT, METRICS_HOST, METRICS_PORT }: Config): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error
+  const prefix = 'port' in error && error.port !== PORT ? 'METRICS_' : ''
+  const [host, port] = prefix === '' ? [HOST, PORT] : [METRICS_HOST, METRICS_PORT]
+  switch (error.code) {
+    case 'EADDRINUSE': return new ConfigError(`${prefix}PORT: another program listens at port ${port} of ${host}. Stop it, or choose another port.`, { cause: error })
+    case 'EACCES': return new ConfigError(`${prefix}PORT: this account may not listen at port ${port}. Choose one above 1023.`, { cause: error })
+    case 'EADDRNOTAVAIL': case 'ENOTFOUND': return new ConfigError(`${prefix}HOST: this machine has no address ${host}.`, { cause: error })
+    default: return error
+  }
 }

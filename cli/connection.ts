@@ -51,11 +51,14 @@ export const toldOf = (connection: Connection, report: Report, signal: AbortSign
 })
 
 function parseServer (server: string): URL {
-  const url = URL.parse(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)
+  const url = URL.parse(/^[a-z]+:\/\//i.test(server) ? server : `${isLoopback(hostOf(server)) ? 'http' : 'https'}://${server}`)
   if (url === null || !['http:', 'https:'].includes(url.protocol)) throw new CliError('The server is not a web address such as https://send.example.org.', EXIT.usage)
   if (url.username !== '' || url.password !== '') throw new CliError('The address of the server must not hold a name or a password.', EXIT.usage)
   return url
 }
+
+/** The host of an address without a scheme. */
+const hostOf = (address: string): string => URL.parse(`http://${address}`)?.hostname ?? ''
 
 /** Whether only this machine reaches the server under this address. */
 export const isLocal = (server: string): boolean => isLoopback(new URL(server).hostname)

@@ -55,5 +55,14 @@ function sentenceOf (error: ClientError, server: string | undefined): string {
 function reasonOf ({ code, cause }: ClientError): string {
   if (code !== 'NETWORK') return ''
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-  return inner instanceof Error && 'code' in inner && /^[A-Z0-9_]+$/.test(String(inner.code)) ? ` (${String(inner.code)})` : ''
+  const reason = inner instanceof Error && 'code' in inner ? String(inner.code) : ''
+  return /^[A-Z0-9_]+$/.test(reason) ? ` (${reason})${adviceOn(reason)}` : ''
+}
+
+/** Codes of OpenSSL and Node: https://nodejs.org/docs/latest-v20.x/api/tls.html#x509-certificate-error-codes */
+function adviceOn (reason: string): string {
+  if (/SELF_SIGNED_CERT|^UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)/.test(reason)) return ' Its certificate is from nobody who is trusted here: --ca FILE names its authority.'
+  if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') return ' Its certificate is for another name.'
+  if (reason === 'CERT_HAS_EXPIRED') return ' Its certificate has expired.'
+  return reason === 'EPROTO' ? ' It does not seem to speak HTTPS: if that is meant, write http:// before its address.' : ''
 }

@@ -6,7 +6,7 @@
 import { ERRORS, isLocalSendError, type ErrorCode } from '../lib/errors.js'
 
 /** Failures that no answer names, each with one sentence that says what to do. */
-const CLIENT_ERRORS = {
+export const CLIENT_ERRORS = {
   NETWORK: 'The server cannot be reached, or the connection to it broke.',
   BAD_ANSWER: 'The server\'s answer is not what the protocol says. It may be of another version, or not what it claims to be.',
   UNEXPECTED_KIND: 'The session is of another kind than expected. Who encrypts, the two people or the server, is for you to choose, not for the server: ask whoever created the session.',

@@ -13,7 +13,7 @@ export const ERRORS = {
   INVALID_REQUEST: { status: 400, message: 'The request does not have the form this call asks for.' },
   PASSWORD_INVALID: { status: 400, message: 'The password must be 8 to 1024 bytes of UTF-8 text without control characters.' },
   MULTIPART_MALFORMED: { status: 400, message: 'The multipart body is malformed or ended early. Send the file again.' },
-  MULTIPART_UNEXPECTED: { status: 400, message: 'The multipart body holds a part that is not expected there. Send, for each file, an optional "sha256" field and then the "file" part.' },
+  MULTIPART_UNEXPECTED: { status: 400, message: 'The multipart body holds a part that is not expected there. Send, for each file, first its optional fields "sha256", "max_downloads" and "expires_in", and then the "file" part.' },
   NO_FILE: { status: 400, message: 'The request holds no file. Send at least one multipart part named "file" with a filename.' },
   UPLOAD_INCOMPLETE: { status: 400, message: 'The upload ended before the whole file had arrived. Nothing was kept; send it again.' },
 
@@ -46,7 +46,7 @@ export const ERRORS = {
   ATTEMPT_ENDED: { status: 409, message: 'This join attempt has already ended. One confirmation ends an attempt; join again for a new one.' },
   WRONG_KIND: { status: 409, message: 'This call is for the other kind of session: "kind" in the session\'s status says which one it is.' },
   FILE_EXISTS: { status: 409, message: 'The session already has a file of this id. Seal the file again, under another id and salt.' },
-  DOWNLOADS_USED_UP: { status: 410, message: 'This file has been downloaded as often as its session allows.' },
+  DOWNLOADS_USED_UP: { status: 410, message: 'This file has been downloaded as often as it may be.' },
   TUS_VERSION: { status: 412, message: 'This server speaks version 1.0.0 of tus. Send the header Tus-Resumable with that version.' },
   UPLOAD_LOCKED: { status: 423, message: 'A newer request has taken this upload over. Ask for its offset before going on.' },
   SESSION_LOCKED: { status: 423, message: 'The session is locked after too many failed joins. Its creator can unlock it, or create a new one where passwords were wrong too often.' },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { buildApp } from '../app.js'
+import { CLIENT_ERRORS } from '../client/errors.js'
 import { readConfig, VARIABLES } from '../lib/config.js'
 import { randomBytes, toHex } from '../lib/crypto/bytes.js'
 import { ERRORS } from '../lib/errors.js'
@@ -27,17 +28,24 @@ export async function openapiDocument (): Promise<string> {
 /** docs/errors.md */
 export function errorsDocument (): string {
   const rows = Object.entries(ERRORS).map(([code, { status, message }]) => `| \`${code}\` | ${status} | ${message} |`)
+  const ofClients = Object.entries(CLIENT_ERRORS).map(([code, message]) => `| \`${code}\` | ${message} |`)
   return `# Errors
 
 Every error answer has the form \`{"statusCode", "code", "error", "message"}\`. \`code\` is stable and meant for programs; \`message\`
 is for people and may say more than the sentence here. Where waiting helps, \`Retry-After\` says how many seconds.
 
-Generated from \`lib/errors.ts\` by \`npm run openapi\`. The codes without a path to a caller of the API (\`CONFIRMATION_REFUSED\`,
+Generated from \`lib/errors.ts\` and \`client/errors.ts\` by \`npm run openapi\`. The codes without a path to a caller of the API (\`CONFIRMATION_REFUSED\`,
 \`METADATA_DAMAGED\`, \`WRAPPED_KEY_REFUSED\`) belong to the clients of end-to-end sessions.
 
 | code | status | meaning |
 |---|---|---|
 ${rows.join('\n')}
+
+No answer names these; the client library, the command and the page meet them:
+
+| code | meaning |
+|---|---|
+${ofClients.join('\n')}
 `
 }
 

@@ -17,7 +17,7 @@ import { EXIT } from '../exit-codes.js'
 import { isThere } from '../files/is-there.js'
 import { againIfRemoved } from './again-if-removed.js'
 import { Sealing } from '../../client/sealing.js'
-import { stateOf } from './state-paths.js'
+import { stateOf, unusable } from './state-paths.js'
 
 const PLACE = 'session'
 const LOCK = 'lock'
@@ -56,7 +56,7 @@ export class StateFolder<State extends object> {
       const lock = await againIfRemoved(async () => {
         await mkdir(path, { recursive: true, mode: 0o700 })
         return await lockIn(path)
-      })
+      }).catch((cause: unknown) => { throw unusable(path, cause) })
       // Another process of this account is in the same session.
       if (lock === undefined) continue
       if (await isThere(join(path, PLACE))) {

@@ -57,7 +57,12 @@ t.test('an authority of one\'s own, and a proxy on the way', async (t) => {
 
   const unknown = receive([])
   t.equal(await unknown.exit, 1)
-  t.match(unknown.stderr(), /cannot be reached.*\((?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN)\)/)
+  t.match(unknown.stderr(), /cannot be reached.*\((?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN)\) .*--ca FILE/)
+  const plain = receive(['--server', `https://${new URL(server.origin).host}`])
+  t.equal(await plain.exit, 1)
+  t.match(plain.stderr(), /\(EPROTO\) .*write http:\/\//)
+  const bare = receive(['--server', new URL(server.origin).host])
+  t.equal(await bare.exit, 4, bare.stderr())
   const trusted = receive(['--ca', ca])
   t.equal(await trusted.exit, 4, trusted.stderr())
   t.same(proxy.asked, [])

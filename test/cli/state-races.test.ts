@@ -1,6 +1,8 @@
 /** Processes of one account in one session, whose folders go when one of them is done with them. */
 
 import { execFile } from 'node:child_process'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { againIfRemoved } from '../../cli/state/again-if-removed.js'
@@ -31,6 +33,27 @@ t.test('a guess is written down while the folder of guesses goes', async (t) => 
     }
   }))
   t.equal((await guessCounter(sessionId)).count, 0)
+})
+
+t.test('a count of long ago goes when another one is written', async (t) => {
+  const folder = join(process.env['XDG_STATE_HOME'] ?? '', 'local-send', 'guesses')
+  await mkdir(folder, { recursive: true })
+  const long = new Date(Date.now() - 31 * 86_400_000)
+  for (const name of ['0000000a', '0000000b']) await writeFile(join(folder, name), '1')
+  await utimes(join(folder, '0000000a'), long, long)
+  const { onGuess } = await guessCounter(sessionId)
+  await onGuess(1)
+  t.same((await readdir(folder)).sort(), ['0000000b', sessionId])
+  await onGuess(0)
+})
+
+t.test('where nothing can be kept, it is said how to have it kept elsewhere', async (t) => {
+  const before = process.env['XDG_STATE_HOME'] ?? ''
+  t.teardown(() => { process.env['XDG_STATE_HOME'] = before })
+  process.env['XDG_STATE_HOME'] = '/dev/null'
+  const expected = { name: 'CliError', message: /^\/dev\/null\/local-send\/.* a part of the path is not a folder\. XDG_STATE_HOME can name another place\.$/ }
+  await t.rejects(StateFolder.create(owner, {}), expected)
+  await t.rejects((await guessCounter(sessionId)).onGuess(1), expected)
 })
 
 t.test('a folder is made while that of another run goes, and none is taken for an interrupted one', async (t) => {

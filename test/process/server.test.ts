@@ -40,8 +40,10 @@ t.test('what cannot start says why in one sentence', async (t) => {
     [{ PORT: '70000' }, /^local-send cannot start: PORT must be a whole number from 0 to 65535, not "70000"\.\n$/],
     [{ TRUST_PROXY: '0.0.0.0/0' }, /^local-send cannot start: TRUST_PROXY must not trust a range as wide as .*\n$/],
     [{ UPLOAD_FOLDER: folder }, /^local-send cannot start: UPLOAD_FOLDER: another server is using .*\n$/],
-    [{ UPLOAD_FOLDER: '/dev/null' }, /^local-send cannot start: ENOTDIR: .*\/dev\/null.*\n$/],
-    [{ UPLOAD_FOLDER: await temporaryFolder(t), PORT: port }, /^.*local-send cannot start: .*EADDRINUSE.*\n$/s]
+    [{ UPLOAD_FOLDER: '/dev/null' }, /^local-send cannot start: UPLOAD_FOLDER: \/dev\/null\/local-send cannot be made, or not be written to \(ENOTDIR\)\. .*\n$/],
+    [{ METRICS_PORT: port }, /^local-send cannot start: METRICS_PORT: another program listens at port \d+ of .*\n$/],
+    [{ HOST: '192.0.2.1' }, /^local-send cannot start: HOST: this machine has no address 192\.0\.2\.1\.\n$/],
+    [{ UPLOAD_FOLDER: await temporaryFolder(t), PORT: port }, /^.*local-send cannot start: PORT: another program listens at port \d+ of .*\n$/s]
   ]
   for (const [environment, expected] of cases) {
     const server = await spawnServer(t, { UPLOAD_FOLDER: join(folder, 'other'), LOG_LEVEL: 'silent', ...environment })
