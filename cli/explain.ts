@@ -48,7 +48,8 @@ export function explain (error: unknown, server?: string): Explanation {
 function sentenceOf (error: ClientError, server: string | undefined): string {
   const where = error.code === 'NETWORK' && server !== undefined ? ` It was looked for at ${server}.` : ''
   const when = error.retryAfter === undefined ? '' : ` Try again in ${error.retryAfter} s.`
-  return `${error.message}${where}${when}${reasonOf(error)}`
+  const how = error.code === 'UNEXPECTED_KIND' ? ' Where the server is meant to, it takes --managed.' : ''
+  return `${error.message}${how}${where}${when}${reasonOf(error)}`
 }
 
 /** What the network said, by its code alone: a message could hold anything. */
