@@ -91,8 +91,9 @@ async function goOn (code: Code): Promise<void> {
   if (goingOn.missing.value.length === 0) sendOn(goingOn)
 }
 
-/** Sends on, without what is missing; or ends it, for all. */
+/** Sends on, without what is missing; or ends it, for all. Once: what was dropped may be read when something else has been decided. */
 export function sendOn (goingOn: GoingOn, { stop = false } = {}): void {
+  if (screen.value.name !== 'going-on' || screen.value.goingOn !== goingOn) return
   const sending = goingOn.begin()
   if (stop) sending.stop()
   screen.value = { name: 'sending', sending }

@@ -10,7 +10,7 @@ import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
 import { chooseAgain, HALF, idsOf, inAnotherTab, loseServer, MIB, receives, recordPieces, reload, sendHalf, startScene } from './interrupted.js'
 import { kept } from './kept.js'
-import { enterCode, press, reads, shownCode, textOf, valueOf, violations } from './page.js'
+import { drop, enterCode, press, reads, shownCode, textOf, valueOf, violations } from './page.js'
 
 t.test('sending goes on, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -84,6 +84,37 @@ t.test('sending goes on, in Chromium', async (t) => {
     await receives(t, await open(`${origin}/#${alice.code}`), 'a.bin', content)
     await reads(alice, 'Received and verified')
     t.same(alice.pieces, [], 'what the server has is not sent again')
+  })
+
+  await t.test('what was dropped, and is read when its user has decided otherwise, changes nothing', async (t) => {
+    const other = join(folder, 'b.bin')
+    await writeFile(other, content)
+    const alice = await inAnotherTab(await sendHalf(t, scene, { paths: [path, other], after: 12 * MIB + HALF }))
+    await enterCode(alice, alice.code)
+    await reads(alice, 'Go on sending')
+    await alice.page.evaluate(() => {
+      const entryOf = Reflect.get<DataTransferItem, 'webkitGetAsEntry'>(DataTransferItem.prototype, 'webkitGetAsEntry')
+      DataTransferItem.prototype.webkitGetAsEntry = function (this: DataTransferItem) {
+        const entry = entryOf.call(this) as FileSystemFileEntry
+        const read = entry.file.bind(entry)
+        entry.file = (onRead, onFailure) => {
+          document.addEventListener('click', () => {
+            read((file) => {
+              onRead(file)
+              setTimeout(() => { document.body.dataset['read'] = 'true' })
+            }, onFailure)
+          }, { once: true })
+        }
+        return entry
+      }
+    })
+    await drop(alice, other)
+    await press(alice, 'Go on without them')
+    await alice.page.waitForSelector('body[data-read]')
+    await reads(alice, 'Everything is uploaded')
+    t.notMatch(await textOf(alice.page), 'b.bin')
+    await receives(t, await open(`${origin}/#${alice.code}`), 'a.bin', content)
+    await reads(alice, 'Received and verified')
   })
 
   await t.test('where the server encrypts', async (t) => {
@@ -205,8 +236,7 @@ t.test('sending goes on, in Chromium', async (t) => {
     const first = await open(address)
     const pieces = recordPieces(first.page)
     const held = hold(HALF)
-    const devtools = await first.page.createCDPSession()
-    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await devtools.send('Input.dispatchDragEvent', { type, x: 200, y: 200, data: { items: [], files: [tree], dragOperationsMask: 1 } })
+    await drop(first, tree)
     const code = await shownCode(first.page)
     const alice = await inAnotherTab({ ...first, address, code, pieces, breakDown, ...await held })
     await enterCode(alice, code)

@@ -54,6 +54,13 @@ export async function choose ({ page }: Person, ...paths: readonly string[]): Pr
   await picker?.uploadFile(...paths)
 }
 
+/** Drops files and folders on the page. */
+export async function drop ({ page }: Pick<Person, 'page'>, ...files: string[]): Promise<void> {
+  const devtools = await page.createCDPSession()
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await devtools.send('Input.dispatchDragEvent', { type, x: 200, y: 200, data: { items: [], files, dragOperationsMask: 1 } })
+  await devtools.detach()
+}
+
 /** Sends files, as if they had been chosen. @returns the code that the page shows */
 export async function send (person: Person, ...paths: readonly string[]): Promise<string> {
   await choose(person, ...paths)
