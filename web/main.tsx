@@ -18,7 +18,7 @@ if (isSecureContext) {
   followInterruption()
   followTyped()
   void sweepTabFolders()
-  void sweepKept().then(lookForInterrupted)
+  void sweepKept().catch(() => undefined).then(lookForInterrupted)
   render(<Page><CurrentView /></Page>, root)
 } else {
   render(<Page><Insecure /></Page>, root)

@@ -46,7 +46,8 @@ export const underWay = computed<Interruption | undefined>(() => {
 /** What a reload would end: all that is under way and not kept. */
 const atStake = computed<Interruption | undefined>(() => {
   const { value } = screen
-  return value.name === 'sending' && value.sending.isKept ? undefined : underWay.value
+  const isKept = (value.name === 'sending' && value.sending.isKept) || (value.name === 'receiving' && value.receiving.isKept)
+  return isKept ? undefined : underWay.value
 })
 
 /** Has the page know, if it is loaded again, what that has ended. */

@@ -6,6 +6,7 @@ import t from 'tap'
 import { sha256 } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
 import { startProxy } from '../helpers/proxy.js'
+import { startServer } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
 import { chooseAgain, HALF, idsOf, inAnotherTab, loseServer, MIB, receives, recordPieces, reload, sendHalf, startScene } from './interrupted.js'
@@ -166,6 +167,38 @@ t.test('sending goes on, in Chromium', async (t) => {
     t.equal((await kept(alice)).records, 0, 'who stops keeps nothing')
     // It ends behind what the page says.
     await eventually(async () => !(await fetch(`${origin}/api/session/${id}/files`, { headers: { authorization: alice.before[0]?.token ?? '' } })).ok)
+  })
+
+  await t.test('nobody is let in where nobody was any more', async (t) => {
+    const half = await sendHalf(t, scene)
+    const [id = '', , ...words] = half.code.split('-')
+    for (let i = 0; i < 5; i++) {
+      const guesser = await open(`${origin}/#${id}-00000${i}-${words.join('-')}`)
+      await reads(guesser, 'Start again')
+      await guesser.page.close()
+    }
+    const alice = await inAnotherTab(half)
+    await enterCode(alice, alice.code)
+    await chooseAgain(alice, path)
+    await reads(alice, 'nobody else is let in')
+    await press(alice, 'Stop sharing')
+  })
+
+  await t.test('a file that has become too large ends nothing', async (t) => {
+    const small = await startServer(t, { MAX_FILE_SIZE: '16MiB' })
+    const growing = join(folder, 'growing.bin')
+    await writeFile(growing, content)
+    const alice = await inAnotherTab(await sendHalf(t, { ...scene, origin: small.origin }, { paths: [growing] }))
+    await writeFile(growing, new Uint8Array(17 * MIB))
+    await enterCode(alice, alice.code)
+    await chooseAgain(alice, growing)
+    await reads(alice, 'larger than this server accepts')
+    await writeFile(growing, content)
+    await press(alice, 'Start again')
+    await enterCode(alice, alice.code)
+    await chooseAgain(alice, growing)
+    await receives(t, await open(`${small.origin}/#${alice.code}`), 'growing.bin', content)
+    await reads(alice, 'Received and verified')
   })
 
   await t.test('a session that has ended meanwhile', async (t) => {

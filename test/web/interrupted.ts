@@ -127,6 +127,15 @@ export async function sendHalf (t: Test, { origin, open, path }: Scene, { paths 
   return { ...alice, address, code, pieces, breakDown, ...await held }
 }
 
+/** Ends a tab as a system does that needs its memory: it learns nothing of it. */
+export async function kill (page: Page): Promise<void> {
+  const crashed = new Promise((resolve) => { page.once('error', resolve) })
+  const devtools = await page.createCDPSession()
+  devtools.send('Page.crash').catch(() => undefined)
+  await crashed
+  await page.close()
+}
+
 /** Kills the tab, of which nothing is asked or told. @returns its user at another one */
 export async function inAnotherTab ({ page, downloads, address, cut, ...rest }: Sender): Promise<Sender & { readonly before: readonly Piece[] }> {
   const context = page.browserContext()

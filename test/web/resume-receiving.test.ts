@@ -10,7 +10,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { startServer, temporaryFolder } from '../helpers/server.js'
 import { downloaded, needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { loseServer, reload } from './interrupted.js'
+import { kill, loseServer, reload } from './interrupted.js'
 import { kept } from './kept.js'
 import { choose, enterCode, personAt, press, reads, send, startPeople, textOf, violations, type Person } from './page.js'
 
@@ -87,6 +87,7 @@ t.test('receiving goes on in a later tab', async (t) => {
   await t.test('one that was loaded again: the sender is not told that it has left', async (t) => {
     const half = await midway()
     const { alice, bob, code } = half
+    t.equal(await bob.page.evaluate(() => history.state as unknown), null, 'it will not say that this has ended anything')
     t.same(await reload(bob), ['beforeunload'])
     await reads(bob, 'A transfer was interrupted in this browser.')
     t.match(await textOf(alice.page), 'The other side has joined.')
@@ -180,6 +181,29 @@ t.test('receiving goes on in a later tab', async (t) => {
     t.equal(await later.page.evaluate(overwrite, SEGMENT), 0, 'nor is there what had been decrypted')
   })
 
+  await t.test('who cancels before it goes on has all of it kept', async (t) => {
+    const half = await midway()
+    await kill(half.bob.page)
+    const later = await another(half.bob)
+    await later.page.evaluate(() => {
+      const { subtle } = crypto
+      const derive = subtle.deriveBits.bind(subtle)
+      subtle.deriveBits = async (...parameters) => {
+        subtle.deriveBits = derive
+        await new Promise((resolve) => { document.addEventListener('click', resolve, { once: true }) })
+        return await derive(...parameters)
+      }
+    })
+    await later.page.type('#code', half.code)
+    await later.page.keyboard.press('Enter')
+    await press(later, 'Cancel')
+    await press(later, 'Start again')
+    // It is still in its field.
+    await press(later, 'Connect')
+    const asked = await saves(half, later)
+    t.ok(isRest(asked), `what was there did not come again: ${asked.join(', ')}`)
+  })
+
   await t.test('a session that has ended meanwhile', async (t) => {
     const { alice, bob, code } = await midway()
     await kill(bob.page)
@@ -249,15 +273,6 @@ t.test('a tab that goes away while nothing comes has left', async (t) => {
   t.equal((await kept(bob)).records, 0)
   await reads(alice, 'Not everything was taken')
 })
-
-/** Ends a tab as a system does that needs its memory: it learns nothing of it. */
-async function kill (page: Page): Promise<void> {
-  const crashed = new Promise((resolve) => { page.once('error', resolve) })
-  const devtools = await page.createCDPSession()
-  devtools.send('Page.crash').catch(() => undefined)
-  await crashed
-  await page.close()
-}
 
 /** Where the downloads begin that a page asks for, from now on: offsets of the container. */
 function downloadsOf (page: Page): number[] {

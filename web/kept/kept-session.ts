@@ -8,6 +8,7 @@
 
 import type { DeriveW } from '../../lib/crypto/password.js'
 import { utf8 } from '../../lib/crypto/bytes.js'
+import { toClientError } from '../../client/errors.js'
 import { Sealing } from '../../client/sealing.js'
 import { ProblemError } from '../transfer/problem.js'
 import { database, rangeOf, type KeptName } from './database.js'
@@ -38,7 +39,7 @@ export class KeptSession<State extends object> {
   readonly #release: () => void
   #timer: ReturnType<typeof setInterval> | undefined
   #last: Promise<void> = Promise.resolve()
-  #removed = false
+  #removal: Promise<void> | undefined
 
   private constructor (name: KeptName, sealing: Sealing, release: () => void) {
     this.name = name
@@ -54,6 +55,7 @@ export class KeptSession<State extends object> {
     try {
       const session = new KeptSession<State>({ sessionId, role }, await Sealing.from(passphrase, sessionId, derive), release)
       await session.write(state)
+      localStorage.removeItem(lockOf(owner))
       return session
     } catch {
       release()
@@ -79,7 +81,7 @@ export class KeptSession<State extends object> {
       return { session: new KeptSession<State>({ sessionId, role }, sealing, release), state: JSON.parse(new TextDecoder().decode(opened)) as State }
     } catch (error) {
       release()
-      throw error
+      throw toClientError(error)
     }
   }
 
@@ -96,7 +98,7 @@ export class KeptSession<State extends object> {
   }
 
   async #write (text: string, files: TabFiles | undefined): Promise<void> {
-    if (this.#removed) return
+    if (this.#removal !== undefined) return
     const sealed = await this.sealing.seal(PLACE, utf8(text))
     const transaction = (await database()).transaction('sessions', 'readwrite', { durability: 'strict' })
     await Promise.all([transaction.store.put({ ...this.name, sealed, files, written: Date.now() }), transaction.done])
@@ -110,9 +112,9 @@ export class KeptSession<State extends object> {
     await done
   }
 
-  /** Whether it is kept no longer. */
-  get isRemoved (): boolean {
-    return this.#removed
+  /** Its removal, from when that has begun; it rejects where the session is still there, and may be taken up. */
+  get removal (): Promise<void> | undefined {
+    return this.#removal
   }
 
   /** Leaves it as it is to whoever goes on with it. */
@@ -127,8 +129,12 @@ export class KeptSession<State extends object> {
   }
 
   /** Keeps it no longer. What files there are stay: who has opened it knows which of them are still of use. */
-  async remove (): Promise<void> {
-    this.#removed = true
+  remove (): Promise<void> {
+    this.#removal ??= this.#remove()
+    return this.#removal
+  }
+
+  async #remove (): Promise<void> {
     await this.#last
     await removeRecord(this.name)
     this.#end()
@@ -143,7 +149,7 @@ export class KeptSession<State extends object> {
 /** The record, and with it all that belongs to the session. */
 async function removeRecord (name: KeptName): Promise<void> {
   const stores = ['sessions', 'lines', 'notes'] as const
-  const transaction = (await database()).transaction(stores, 'readwrite')
+  const transaction = (await database()).transaction(stores, 'readwrite', { durability: 'strict' })
   await Promise.all([...stores.map((store) => transaction.objectStore(store).delete(rangeOf(name))), transaction.done])
   localStorage.removeItem(lockOf(name))
 }

@@ -9,8 +9,8 @@ import { database, rangeFrom, rangeOf, type KeptName, type KeptNotes } from './d
 export interface JournalOwner {
   readonly name: KeptName
   readonly sealing: Sealing
-  /** Whether nobody will go on with it: then nothing is written any more. */
-  readonly isRemoved: boolean
+  /** When nobody will go on with it: from when that has begun, nothing is written, and what needs a note waits for it. */
+  readonly removal: Promise<void> | undefined
 }
 
 /** Notes that were opened: of one piece. */
@@ -116,7 +116,10 @@ export class KeptSendJournal implements SendJournal {
   async #writeLine (line: JournalLine, keys: readonly string[]): Promise<void> {
     const sealed = await this.#owner.sealing.seal(lineAt(this.#lines), utf8(JSON.stringify(line)))
     const kept = await database()
-    if (this.#owner.isRemoved) return
+    if (this.#owner.removal !== undefined) {
+      await this.#owner.removal
+      return
+    }
     const transaction = kept.transaction(['lines', 'notes'], 'readwrite', { durability: 'strict' })
     const notes = transaction.objectStore('notes')
     const forgotten = keys.flatMap((key) => this.#entries.get(key) ?? []).filter(({ noted }) => noted > 0)
@@ -131,7 +134,10 @@ export class KeptSendJournal implements SendJournal {
   async #writeNotes (fileId: FileId, first: number, chunks: readonly ChunkNote[]): Promise<void> {
     const sealed = await this.#owner.sealing.seal(placeOf(fileId, first), encodeNotes(chunks))
     const kept = await database()
-    if (this.#owner.isRemoved) return
+    if (this.#owner.removal !== undefined) {
+      await this.#owner.removal
+      return
+    }
     const transaction = kept.transaction('notes', 'readwrite', { durability: 'strict' })
     await Promise.all([transaction.store.put({ ...this.#owner.name, fileId, first, sealed }), transaction.done])
   }

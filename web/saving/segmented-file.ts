@@ -55,7 +55,10 @@ export class SegmentedFile implements PartialFile {
   /** Takes up what the log knows of a file, or begins it. */
   static async open (folder: FileSystemDirectoryHandle, resumption: Resumption): Promise<SegmentedFile> {
     const { log } = resumption
-    return new SegmentedFile(folder, log, log.kept === undefined ? NOTHING : await intact(folder, log.kept, resumption))
+    if (log.kept === undefined) return new SegmentedFile(folder, log, NOTHING)
+    const held = await intact(folder, log.kept, resumption)
+    await removeOthers(folder, log.kept, held)
+    return new SegmentedFile(folder, log, held)
   }
 
   /** @param chunk - one whole chunk of the file; only its last one is shorter */
@@ -90,7 +93,9 @@ export class SegmentedFile implements PartialFile {
   /** The last chunk that is held comes again. */
   async #begin ({ at, header }: ReceiveStart): Promise<void> {
     this.#header = header
-    this.#held = await cutTo(this.#held, at)
+    const before = this.#held
+    this.#held = await cutTo(before, at)
+    await removeOthers(this.#folder, before, this.#held)
   }
 
   async #next (): Promise<Open> {
@@ -151,6 +156,12 @@ async function cutTo (held: Held, at: number): Promise<Held> {
   const before = held.segments.slice(0, -1)
   const digests = held.digests.slice(0, -1)
   return { digests, segments: digests.length === 0 ? before : [...before, await segmentOf({ ...last, size: last.size - surplus }, digests)] }
+}
+
+/** Removes the segments that do not count any more. */
+async function removeOthers (folder: FileSystemDirectoryHandle, before: Pick<Held, 'segments'>, now: Held): Promise<void> {
+  const names = new Set(now.segments.map(({ name }) => name))
+  for (const { name } of before.segments) if (!names.has(name)) await folder.removeEntry(name).catch(() => undefined)
 }
 
 const sizeOf = ({ segments }: Pick<Held, 'segments'>): number => segments.reduce((sum, { size }) => sum + size, 0)

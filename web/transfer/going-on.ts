@@ -36,7 +36,12 @@ interface Found {
   readonly known: readonly Known[]
   /** What the server has from this side, and the journal has not: nobody can go on with it. */
   readonly orphans: readonly FileId[]
+  /** Whether nobody else is let in. */
+  readonly locked: boolean
 }
+
+/** Milliseconds that a server may take to say what it has. */
+const PATIENCE = 30_000
 
 type Secret = Pick<EarlierSending, 'kept' | 'passphrase' | 'derive'>
 
@@ -50,14 +55,16 @@ export class GoingOn {
   readonly #secret: Secret
   readonly #known: readonly Known[]
   readonly #orphans: readonly FileId[]
+  readonly #locked: boolean
   readonly #sources = new Map<string, Source>()
   readonly #over = new AbortController()
 
-  private constructor (connection: Connection, secret: Secret, { known, orphans }: Found) {
+  private constructor (connection: Connection, secret: Secret, { known, orphans, locked }: Found) {
     this.#connection = connection
     this.#secret = secret
     this.#known = known
     this.#orphans = orphans
+    this.#locked = locked
     for (const { kept, entry, listed } of known) {
       const source = entry !== undefined && (entry.done || listed?.state === 'ready') ? sentSource(kept, entry.record) : wholeSourceOf(kept)
       if (source !== undefined) this.#sources.set(kept.key, source)
@@ -77,7 +84,7 @@ export class GoingOn {
     const derive = derivingOnce()
     const kept = await KeptSending.open({ sessionId, passphrase, derive })
     try {
-      return new GoingOn(connection, { kept, passphrase, derive }, await find(connection, kept))
+      return new GoingOn(connection, { kept, passphrase, derive }, await findInTime(connection, kept))
     } catch (error) {
       if (!isSessionGone(error)) {
         await kept.keep()
@@ -119,7 +126,7 @@ export class GoingOn {
     }
     const received = new Set(this.#known.flatMap(({ listed }) => listed !== undefined && listed.received > 0 ? [listed.fileId] : []))
     const { member: { kind }, state: { receivers } } = this.#secret.kept
-    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut })
+    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut, locked: this.#locked })
   }
 
   #look (): void {
@@ -127,13 +134,23 @@ export class GoingOn {
   }
 }
 
+/** What can be found. @throws ClientError NETWORK where the server does not answer */
+async function findInTime (connection: Connection, kept: KeptSending): Promise<Found> {
+  const signal = AbortSignal.timeout(PATIENCE)
+  try {
+    return await find(connection, kept, signal)
+  } catch (error) {
+    throw signal.aborted ? new ClientError('NETWORK', { cause: error }) : error
+  }
+}
+
 /** What the journal and the server's list say. */
-async function find (connection: Connection, { member, state, journal }: KeptSending): Promise<Found> {
+async function find (connection: Connection, { member, state, journal }: KeptSending, signal: AbortSignal): Promise<Found> {
   const api = apiOf(connection, member)
   // A server that is away is not waited for, as the list would be.
-  await api.status()
+  const { status } = await api.status({ signal })
   const listed = new Map<FileId, ListedFile>()
-  for await (const file of allFiles(api, undefined)) if (file.uploadedBy === member.role) listed.set(file.fileId, file)
+  for await (const file of allFiles(api, signal)) if (file.uploadedBy === member.role) listed.set(file.fileId, file)
   const orphans = new Set(listed.keys())
   const load = async (key: string): Promise<SendEntry | undefined> => {
     const entry = await journal?.load(key)
@@ -145,7 +162,7 @@ async function find (connection: Connection, { member, state, journal }: KeptSen
     const entry = await load(kept.key)
     return { kept, entry, listed: entry && listed.get(entry.record.fileId) }
   }))
-  return { known, orphans: [...orphans] }
+  return { known, orphans: [...orphans], locked: status === 'locked' }
 }
 
 /** Bytes of a source that the server has, about: its own are those of a container. */

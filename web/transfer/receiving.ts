@@ -68,7 +68,7 @@ export class Receiving {
   readonly #unwatched: Connection
   #connection: Connection
   readonly #code: Code
-  readonly #isKept: boolean
+  readonly #isTakenUp: boolean
   #stop = new AbortController()
   #password: string | undefined
   readonly #marks: FileId[] = []
@@ -80,9 +80,9 @@ export class Receiving {
   #changed = true
   #wake = (): void => undefined
 
-  /** @param isKept - whether an earlier tab was interrupted in it, and it is to be gone on with */
-  constructor (connection: Connection, code: Code, isKept = false) {
-    this.#isKept = isKept
+  /** @param isTakenUp - whether an earlier tab was interrupted in it, and it is to be gone on with */
+  constructor (connection: Connection, code: Code, isTakenUp = false) {
+    this.#isTakenUp = isTakenUp
     this.#unwatched = this.#connection = connection
     this.#code = code
   }
@@ -93,6 +93,11 @@ export class Receiving {
    */
   get isUnderWay (): boolean {
     return this.phase.value.name === 'joining' || this.phase.value.name === 'offered'
+  }
+
+  /** Whether a later tab would go on in the middle of something. */
+  get isKept (): boolean {
+    return this.taking.value?.busy.value === true && this.#log?.isKept === true
   }
 
   /** Whether the code holds no passphrase, so that it has to be asked for. */
@@ -113,6 +118,7 @@ export class Receiving {
     try {
       this.phase.value = { name: 'joining', step: 'deriving' }
       const member = await this.#enter(password ?? this.#code.passphrase ?? '', kind)
+      this.#stop.signal.throwIfAborted()
       this.taking.value = this.#takingFrom(member)
       this.phase.value = { name: 'offered' }
       await Promise.race([this.#follow(member), this.#look(member), keepAlive(this.#connection, member, { signal: this.#stop.signal })])
@@ -141,10 +147,9 @@ export class Receiving {
    * the page is closed, or only loaded again, nobody says.
    */
   abandon (): void {
-    if (this.#member === undefined || !this.isUnderWay) return
-    if (this.#log?.isKept === true && this.taking.value?.busy.value === true) return
+    if (this.#member === undefined || !this.isUnderWay || this.isKept) return
     closeSoon(this.#connection, this.#member)
-    this.#log?.abandon()
+    if (this.#log?.isKept === true) this.#log.abandon()
   }
 
   #watched (): Connection {
@@ -157,7 +162,7 @@ export class Receiving {
 
   async #enter (password: string, kind: SessionKind): Promise<Member> {
     const onState = (step: JoinState): void => { this.phase.value = { name: 'joining', step } }
-    const { member, verifier, log } = this.#isKept
+    const { member, verifier, log } = this.#isTakenUp
       ? await takeUp(this.#code, password)
       : await join(this.#connection, this.#code, { password, kind, onState, signal: this.#stop.signal })
     this.#member = member
@@ -169,12 +174,19 @@ export class Receiving {
 
   /** Follows the session's events until it is over. */
   async #follow (member: Member): Promise<void> {
-    for await (const { type } of events(this.#connection, member, { signal: this.#stop.signal })) {
-      if (type === 'file.started' || type === 'file.ready' || type === 'reset') this.#lookSoon()
+    for await (const event of events(this.#connection, member, { signal: this.#stop.signal })) {
+      if (event.type === 'file.deleted') this.#withdraw(event.fileId)
+      if (['file.started', 'file.ready', 'file.deleted', 'reset'].includes(event.type)) this.#lookSoon()
     }
     // A sender who was told that all is here ends the session, and that may be heard before the answer to what told him.
     await this.#parting?.catch(() => undefined)
     throw new ClientError('SESSION_CLOSED')
+  }
+
+  /** What has been taken back is asked for in vain; what is coming finds out itself. */
+  #withdraw (fileId: FileId): void {
+    const row = this.rows.value.find(({ file }) => file.fileId === fileId)
+    if (row?.isOpen === true) row.is.value = { name: 'withdrawn' }
   }
 
   #lookSoon (): void {
@@ -256,11 +268,12 @@ export class Receiving {
     else this.phase.value = { name: 'failed', problem: problemOf(reason) }
   }
 
-  /** What the server was away for too long for is kept; the rest is over. */
+  /** What the server was away for too long for is kept, and what was only about to be gone on with; the rest is over. */
   async #keepOrLeave (): Promise<void> {
     await this.taking.value?.ended
     const { name } = this.phase.value
-    if (name === 'failed' && this.#log?.isKept === true) {
+    const isUntouched = this.#isTakenUp && this.taking.value === undefined
+    if ((name === 'failed' || isUntouched) && this.#log?.isKept === true) {
       await this.#log.keep()
       return
     }

@@ -47,6 +47,8 @@ export interface EarlierSending extends Achieved {
   readonly derive: DeriveW
   /** What was begun, and is not gone on with. */
   readonly leftOut: readonly FileId[]
+  /** Whether nobody else is let in. */
+  readonly locked: boolean
 }
 
 /** The session that is sent in. */
@@ -109,6 +111,7 @@ export class Sending {
     this.receivers = choices.receivers
     this.kind = choices.kind
     this.files = new SendRows(sources, earlier)
+    this.locked.value = earlier?.locked === true
   }
 
   /** Whether something would be lost if the page were closed. */
@@ -136,10 +139,10 @@ export class Sending {
     }
   }
 
-  /** Whether the server was away for too long: what is kept can be gone on with when it is back. */
+  /** Whether it can be gone on with: when the server is back that was away for too long, or with a file that it takes. */
   get #isCutOff (): boolean {
     const { value: phase } = this.phase
-    return phase.name === 'failed' && phase.problem.code === 'NETWORK'
+    return phase.name === 'failed' && (phase.problem.code === 'NETWORK' || (phase.problem.code === 'LIMIT' && this.#earlier !== undefined))
   }
 
   /** Ends it for all: who has not received everything will not. */

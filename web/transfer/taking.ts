@@ -91,7 +91,7 @@ export class Taking {
       } catch (error) {
         await partial.discard()
         // Nothing of an archive that was not finished has been saved.
-        for (const row of taken) if (row.state.value !== 'failed') row.is.value = { name: 'offered' }
+        for (const row of taken) if (!['failed', 'withdrawn'].includes(row.state.value)) row.is.value = { name: 'offered' }
         throw error
       }
     })
@@ -184,7 +184,10 @@ export class Taking {
     }
     const partial = await place.create(row.path, row.file.size, this.#resumptionOf(row))
     try {
-      for await (const piece of read(partial.start)) await partial.write(piece)
+      // What is here as a whole is not asked for again: it may be gone from the server, or its downloads used up.
+      const isHere = this.#options.log?.saved.has(row.file.fileId) === true && partial.start?.from === row.file.size
+      if (isHere) this.#options.gauge.add(row.file.size)
+      else for await (const piece of read(partial.start)) await partial.write(piece)
       const blob = await partial.finish()
       await this.#saved([row], () => { row.is.value = { name: 'saved', download: blob && startDownload(blob, row.path.at(-1) ?? '') } })
     } catch (error) {
@@ -232,7 +235,12 @@ export class Taking {
 
   async #confirm (): Promise<void> {
     const ids = this.#unconfirmed.splice(0)
-    if (ids.length === 0) return
+    if (ids.length > 0) await this.#tell(ids)
+    // Also where what was asked for last had been taken back.
+    await this.#options.onConfirmed()
+  }
+
+  async #tell (ids: readonly FileId[]): Promise<void> {
     this.#confirming += 1
     try {
       await this.#options.log?.save(ids)
@@ -240,7 +248,6 @@ export class Taking {
     } finally {
       this.#confirming -= 1
     }
-    await this.#options.onConfirmed()
   }
 }
 
