@@ -169,6 +169,20 @@ t.test('sending goes on, in Chromium', async (t) => {
     await eventually(async () => !(await fetch(`${origin}/api/session/${id}/files`, { headers: { authorization: alice.before[0]?.token ?? '' } })).ok)
   })
 
+  await t.test('a server that says nothing is not waited for for ever', async (t) => {
+    const alice = await inAnotherTab(await sendHalf(t, scene))
+    await alice.page.evaluate(() => {
+      const timeout = AbortSignal.timeout.bind(AbortSignal)
+      AbortSignal.timeout = (milliseconds) => timeout(milliseconds / 60)
+      window.fetch = (_url, init) => new Promise((_resolve, reject) => {
+        init?.signal?.addEventListener('abort', () => { reject(new DOMException('', 'AbortError')) })
+      })
+    })
+    await enterCode(alice, alice.code)
+    await reads(alice, 'The server cannot be reached')
+    t.not((await kept(alice)).records, 0, 'it can still be gone on with')
+  })
+
   await t.test('nobody is let in where nobody was any more', async (t) => {
     const half = await sendHalf(t, scene)
     const [id = '', , ...words] = half.code.split('-')

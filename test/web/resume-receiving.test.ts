@@ -1,6 +1,6 @@
 /** Receiving, where its tab goes away in the middle: a later tab goes on there. */
 
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'puppeteer-core'
 import t from 'tap'
@@ -103,6 +103,7 @@ t.test('receiving goes on in a later tab', async (t) => {
     t.equal(await later.page.evaluate(overwrite, SEGMENT), 1, 'a segment has its size, and not its content')
     await enterCode(later, half.code)
     t.same(await saves(half, later), [0])
+    t.equal(await later.page.evaluate(overwrite, SEGMENT), 1, 'in the place of the damaged one')
   })
 
   await t.test('what is here is seen to be checked, and who leaves meanwhile does not wait for the end of it', async (t) => {
@@ -204,6 +205,18 @@ t.test('receiving goes on in a later tab', async (t) => {
     t.ok(isRest(asked), `what was there did not come again: ${asked.join(', ')}`)
   })
 
+  await t.test('a passphrase that is none is told as such', async (t) => {
+    const { bob, code } = await midway()
+    await kill(bob.page)
+    const later = await another(bob)
+    await enterCode(later, code.split(' ').slice(0, 2).join('-'))
+    await later.page.waitForSelector('#passphrase')
+    await later.page.type('#passphrase', 'short')
+    await press(later, 'Connect')
+    await reads(later, 'A passphrase has at least 8 characters')
+    t.same(later.complaints, [])
+  })
+
   await t.test('a session that has ended meanwhile', async (t) => {
     const { alice, bob, code } = await midway()
     await kill(bob.page)
@@ -225,53 +238,6 @@ t.test('receiving goes on in a later tab', async (t) => {
     await eventually(async () => (await kept(bob)).records === 0)
     t.same(await kept(bob), { records: 0, bytes: 0, files: [] })
   })
-})
-
-t.test('what was saved before an interruption', async (t) => {
-  if (!await needs(t, 'chromium')) return
-  const { origin } = await startServer(t)
-  const { open } = await startPeople(t)
-  const folder = await temporaryFolder(t)
-  const contents = new Map([['large.bin', randomContent(3 * 2 ** 20)], ['small.bin', randomContent(1000)], ['left.bin', randomContent(3 * 2 ** 20)]])
-  for (const [name, content] of contents) await writeFile(join(folder, name), content)
-  const alice = await open(origin)
-  const code = await send(alice, ...[...contents.keys()].map((name) => join(folder, name)))
-  const bob = await open(`${origin}/#${code}`)
-  await reads(bob, 'This is all of it.')
-  for (const name of ['large.bin', 'small.bin']) {
-    await press(bob, `Save: ${name}`)
-    await downloaded(bob.downloads, name)
-  }
-  await eventually(async () => (await textOf(alice.page)).split('Received').length === 3)
-  await kill(bob.page)
-
-  const later = await personAt(await bob.page.browserContext().newPage(), origin, await temporaryFolder(t))
-  await enterCode(later, code)
-  await reads(later, 'Saved and verified')
-  t.same([await violations(later.page), await layoutFaults(later.page)], [[], []])
-  t.equal((await textOf(later.page)).split('Saved and verified').length, 3, 'it is still saved')
-  await rm(join(bob.downloads, 'large.bin'))
-  await press(later, 'Download again: large.bin')
-  t.equal(sha256(await readFile(await downloaded(bob.downloads, 'large.bin'))), sha256(contents.get('large.bin') ?? Buffer.alloc(0)))
-  await press(later, 'Save')
-  await reads(later, 'Everything is here')
-  await reads(alice, 'Received and verified')
-  t.equal(sha256(await readFile(await downloaded(bob.downloads, 'left.bin'))), sha256(contents.get('left.bin') ?? Buffer.alloc(0)))
-})
-
-t.test('a tab that goes away while nothing comes has left', async (t) => {
-  if (!await needs(t, 'chromium')) return
-  const { origin } = await startServer(t)
-  const { open } = await startPeople(t)
-  const path = join(await temporaryFolder(t), 'a.bin')
-  await writeFile(path, randomContent(1000))
-  const alice = await open(origin)
-  const bob = await open(`${origin}/#${await send(alice, path)}`)
-  await reads(bob, 'This is all of it.')
-  await reload(bob)
-  await reads(bob, 'This page was loaded again while it was receiving')
-  t.equal((await kept(bob)).records, 0)
-  await reads(alice, 'Not everything was taken')
 })
 
 /** Where the downloads begin that a page asks for, from now on: offsets of the container. */

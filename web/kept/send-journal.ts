@@ -3,13 +3,13 @@ import { applyLine, beginLine, decodeNotes, encodeNotes, JOURNAL_NAME, mustFollo
 import { SEALING_SIZE, type Sealing } from '../../client/sealing.js'
 import { utf8, type Bytes } from '../../lib/crypto/bytes.js'
 import type { FileId } from '../../lib/ids.js'
-import { database, rangeFrom, rangeOf, type KeptName, type KeptNotes } from './database.js'
+import { database, rangeFrom, rangeOf, type Database, type KeptName, type KeptNotes } from './database.js'
 
 /** What a journal belongs to. */
 export interface JournalOwner {
   readonly name: KeptName
   readonly sealing: Sealing
-  /** When nobody will go on with it: from when that has begun, nothing is written, and what needs a note waits for it. */
+  /** Its removal, from when that has begun. */
   readonly removal: Promise<void> | undefined
 }
 
@@ -115,31 +115,31 @@ export class KeptSendJournal implements SendJournal {
 
   async #writeLine (line: JournalLine, keys: readonly string[]): Promise<void> {
     const sealed = await this.#owner.sealing.seal(lineAt(this.#lines), utf8(JSON.stringify(line)))
-    const kept = await database()
-    if (this.#owner.removal !== undefined) {
-      await this.#owner.removal
-      return
-    }
-    const transaction = kept.transaction(['lines', 'notes'], 'readwrite', { durability: 'strict' })
-    const notes = transaction.objectStore('notes')
-    const forgotten = keys.flatMap((key) => this.#entries.get(key) ?? []).filter(({ noted }) => noted > 0)
-    await Promise.all([
-      transaction.objectStore('lines').put({ ...this.#owner.name, index: this.#lines, sealed }),
-      ...forgotten.map(({ record }) => notes.delete(rangeOf(this.#owner.name, record.fileId))),
-      transaction.done
-    ])
+    await this.#unlessRemoved(async (kept) => {
+      const transaction = kept.transaction(['lines', 'notes'], 'readwrite', { durability: 'strict' })
+      const notes = transaction.objectStore('notes')
+      const forgotten = keys.flatMap((key) => this.#entries.get(key) ?? []).filter(({ noted }) => noted > 0)
+      await Promise.all([
+        transaction.objectStore('lines').put({ ...this.#owner.name, index: this.#lines, sealed }),
+        ...forgotten.map(({ record }) => notes.delete(rangeOf(this.#owner.name, record.fileId))),
+        transaction.done
+      ])
+    })
     this.#lines += 1
   }
 
   async #writeNotes (fileId: FileId, first: number, chunks: readonly ChunkNote[]): Promise<void> {
     const sealed = await this.#owner.sealing.seal(placeOf(fileId, first), encodeNotes(chunks))
+    await this.#unlessRemoved(async (kept) => {
+      const transaction = kept.transaction('notes', 'readwrite', { durability: 'strict' })
+      await Promise.all([transaction.store.put({ ...this.#owner.name, fileId, first, sealed }), transaction.done])
+    })
+  }
+
+  /** What is not written because the session is being removed may leave when nobody can take that up any more. */
+  async #unlessRemoved (write: (kept: Database) => Promise<void>): Promise<void> {
     const kept = await database()
-    if (this.#owner.removal !== undefined) {
-      await this.#owner.removal
-      return
-    }
-    const transaction = kept.transaction('notes', 'readwrite', { durability: 'strict' })
-    await Promise.all([transaction.store.put({ ...this.#owner.name, fileId, first, sealed }), transaction.done])
+    await (this.#owner.removal ?? write(kept))
   }
 
   /** Those of the notes from this one on that lie together with it. */
