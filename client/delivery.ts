@@ -3,6 +3,7 @@
 import type { FileId, JoinId } from '../lib/ids.js'
 import { completionMark } from './completion-mark.js'
 import type { SessionEvent } from './events.js'
+import { admitted, newHostState, type HostState } from './host-state.js'
 import type { Connection } from './http.js'
 import type { SendJournal } from './journal.js'
 import { allFiles } from './list.js'
@@ -21,8 +22,8 @@ export interface DeliveryOptions {
   readonly journal?: SendJournal | undefined
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
-  /** Who had joined before this run: some of them may have left since, and no event tells of it. */
-  readonly joinedBefore?: readonly JoinId[] | undefined
+  /** What the run before left: some of those who had joined may have gone since, and no event tells of it. */
+  readonly host?: HostState | undefined
   /** How often each file may be downloaded. */
   readonly maxDownloads?: number | undefined
   readonly signal: AbortSignal
@@ -37,12 +38,16 @@ export class Delivery {
   readonly #receipts: Receipts
   readonly #own = new Set<FileId>()
   readonly #joined: Set<JoinId>
+  /** Who had a place before this run, while it was not known whether the server had let them in. */
+  readonly #undecided: Set<JoinId>
   #catchingUp: Promise<void> | undefined
   #failed = 0
 
   constructor (options: DeliveryOptions) {
     this.#options = options
-    this.#joined = new Set(options.joinedBefore)
+    const { host = newHostState() } = options
+    this.#joined = new Set(admitted(host))
+    this.#undecided = new Set(host.admitting?.map(({ joinId }) => joinId))
     // What is wrong for good, whoever follows the events finds out.
     this.#receipts = new Receipts(options.receivers, () => { this.catchUp().catch(() => undefined) })
   }
@@ -76,6 +81,14 @@ export class Delivery {
   onEvent (event: SessionEvent): void {
     if (event.type === 'join.joined') this.#joined.add(event.joinId)
     this.#receipts.onEvent(event)
+  }
+
+  /** To be told of everybody whom `hostJoins` has let in. */
+  onJoined (joinId: JoinId): void {
+    if (!this.#undecided.delete(joinId)) return
+    // That may have been before this run, and so may his leaving.
+    this.#joined.add(joinId)
+    this.catchUp().catch(() => undefined)
   }
 
   /** Sends everything, and then that it was everything. */

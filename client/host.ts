@@ -10,7 +10,7 @@
  * confirmation is looked at any more; nobody is admitted beyond `maxJoiners`. All of it holds across runs.
  */
 
-import type { Bytes } from '../lib/crypto/bytes.js'
+import { fromBase64url, fromHex, toBase64url, toHex, type Bytes } from '../lib/crypto/bytes.js'
 import { verifier, wrapContentKey } from '../lib/crypto/keys.js'
 import { deriveW, type DeriveW } from '../lib/crypto/password.js'
 import { confirmationMatches, passwordElement, responderHandshake, responderShare, type Handshake, type PasswordElement } from '../lib/crypto/spake2.js'
@@ -20,21 +20,9 @@ import type { Attempt } from './answers.js'
 import type { Api } from './api.js'
 import { ClientError, isClientError, isSessionGone, isTransient, toClientError } from './errors.js'
 import { backoff, events, type SessionEvent } from './events.js'
+import type { Admission, HostState } from './host-state.js'
 import { pause, type Connection, type Options } from './http.js'
 import { apiOf, type Member } from './session.js'
-
-/** What outlasts a run of {@link hostJoins}: with less than this, whoever restarts it would give a guesser new attempts. */
-export interface HostState {
-  /** Attempts with a wrong confirmation or an unacceptable share. */
-  readonly failures: number
-  /** Who has been let in. */
-  readonly joined: readonly JoinId[]
-  /** Attempts that a share was sent for, whatever became of them. */
-  readonly answered: readonly JoinId[]
-}
-
-/** The state of a session in which nobody has tried to join yet. */
-export const newHostState = (): HostState => ({ failures: 0, joined: [], answered: [] })
 
 /** Wrong confirmations after which the creator answers no more. */
 export const MAX_FAILURES = 5
@@ -50,7 +38,7 @@ export interface HostOptions extends Options {
   readonly password: string
   /** For callers who need w for something else too, and want it derived once. */
   readonly derive?: DeriveW | undefined
-  /** Of the last run; {@link newHostState} for a new session. */
+  /** Of the last run; `newHostState()` for a new session. */
   readonly state: HostState
   /** Writes the state down. Nothing secret leaves before it resolves; if it rejects, so does {@link hostJoins}. */
   readonly onState: (state: HostState) => Promise<void>
@@ -101,11 +89,9 @@ interface Answered {
   readonly handshake: Handshake
   /** What becomes of it, from when its confirmation is looked at: that happens once, even where it ends in a failure to write. */
   decision?: Promise<Decision>
-  /** Whether the caller knows. */
-  told?: true
 }
 
-type Decision = { readonly accepts: true, readonly wrappedKey: Bytes } | { readonly accepts: false, readonly reason: Refusal }
+type Decision = 'admit' | Refusal
 
 class Host {
   readonly #api: Api
@@ -114,6 +100,8 @@ class Host {
   readonly #options: HostOptions
   readonly #answered = new Map<JoinId, Answered>()
   readonly #refused = new Set<JoinId>()
+  /** Of whom the caller knows that they are in, or that they have come too late. */
+  readonly #told = new Set<JoinId>()
   #state: HostState
 
   constructor (api: Api, member: Member, secrets: Secrets, options: HostOptions) {
@@ -142,7 +130,9 @@ class Host {
     const { signal } = this.#signal
     for (let failures = 0; ; failures++) {
       try {
-        for (const attempt of await this.#api.attempts({ signal })) await this.#step(attempt)
+        const attempts = await this.#api.attempts({ signal })
+        for (const attempt of attempts) await this.#step(attempt)
+        for (const { joinId } of this.#state.admitting ?? []) await this.#miss(joinId, attempts)
         return
       } catch (error) {
         signal?.throwIfAborted()
@@ -157,6 +147,11 @@ class Host {
     if (attempt.status === 'pending') await this.#answer(attempt)
     if (attempt.status === 'confirmed') await this.#decide(attempt)
     if (attempt.status === 'joined') await this.#tell(attempt.joinId)
+  }
+
+  /** An attempt that was to succeed and is not listed any more has done so, and whoever made it has left. */
+  async #miss (id: JoinId, attempts: readonly Attempt[]): Promise<void> {
+    if (!this.#told.has(id) && !attempts.some(({ joinId }) => joinId === id)) await this.#tell(id)
   }
 
   /** Sends a share, fresh for this attempt and the same one if it has to be sent again. */
@@ -194,43 +189,59 @@ class Host {
 
   /** Looks at the first confirmation that comes for an attempt, and at no other. */
   async #decide ({ joinId, confirmation }: Attempt): Promise<void> {
+    if (this.#told.has(joinId)) return
     const answered = this.#answered.get(joinId)
-    if (answered === undefined) return this.#refuse(joinId, 'lapsed')
-    answered.decision ??= this.#judge(joinId, answered.handshake, confirmation)
-    const decision = await answered.decision
-    if (!decision.accepts) return this.#refuse(joinId, decision.reason)
-    if (await unlessEnded(this.#api.accept(joinId, answered.handshake.confirmation, decision.wrappedKey, this.#signal))) return this.#tell(joinId)
-    await this.#settle(joinId, answered)
+    if (answered !== undefined) {
+      answered.decision ??= this.#judge(joinId, answered.handshake, confirmation)
+      const decision = await answered.decision
+      if (decision !== 'admit') return this.#refuse(joinId, decision)
+    }
+    const admission = this.#admissionOf(joinId)
+    await (admission === undefined ? this.#refuse(joinId, 'lapsed') : this.#admit(admission))
   }
 
   /** B checks cA before it reveals cB (section 3), and what a wrong one costs is written down before anybody is told. */
   async #judge (joinId: JoinId, handshake: Handshake, confirmation: Bytes | undefined): Promise<Decision> {
     if (confirmation === undefined) throw new ClientError('BAD_ANSWER', { detail: 'What is wrong: confirmation of a confirmed attempt.' })
-    if (this.#locked) return { accepts: false, reason: 'password' }
-    if (this.#full) return { accepts: false, reason: 'full' }
+    if (this.#locked) return 'password'
+    if (this.#full) return 'full'
     if (!await confirmationMatches(handshake.expectedConfirmation, confirmation)) {
       await this.#count()
-      return { accepts: false, reason: 'password' }
+      return 'password'
     }
-    await this.#write({ joined: [...this.#state.joined, joinId] })
-    return { accepts: true, wrappedKey: await wrapContentKey(handshake.sessionKey, this.#member.sessionId, this.#secrets.contentKey) }
+    const { joined, admitting = [] } = this.#state
+    await this.#write({ joined: [...joined, joinId], admitting: [...admitting, await this.#admission(joinId, handshake)] })
+    return 'admit'
   }
 
-  /** The server did not take the acceptance: it had it already, or the attempt ended before. */
-  async #settle (joinId: JoinId, answered: Answered): Promise<void> {
-    const { status } = await this.#api.attempt(joinId, this.#signal)
-    if (status === 'joined') return this.#tell(joinId)
-    if (answered.told !== true) this.#options.onRefused?.({ joinId, reason: 'lapsed' })
-    answered.told = true
+  async #admission (joinId: JoinId, { confirmation, sessionKey }: Handshake): Promise<Admission> {
+    const { sessionId } = this.#member
+    const wrappedKey = await wrapContentKey(sessionKey, sessionId, this.#secrets.contentKey)
+    return { joinId, confirmation: toHex(confirmation), wrappedKey: toBase64url(wrappedKey), verifier: await verifier(sessionKey, sessionId) }
   }
 
+  #admissionOf (id: JoinId): Admission | undefined {
+    return this.#state.admitting?.find(({ joinId }) => joinId === id)
+  }
+
+  async #admit ({ joinId, confirmation, wrappedKey }: Admission): Promise<void> {
+    if (await unlessEnded(this.#api.accept(joinId, fromHex(confirmation), fromBase64url(wrappedKey), this.#signal))) return this.#tell(joinId)
+    // The server did not take it: it had it already, or the attempt ended before.
+    const attempts = await this.#api.attempts(this.#signal)
+    await this.#miss(joinId, attempts)
+    if (attempts.some((attempt) => attempt.joinId === joinId && attempt.status === 'joined')) await this.#tell(joinId)
+    if (this.#told.has(joinId)) return
+    this.#told.add(joinId)
+    this.#options.onRefused?.({ joinId, reason: 'lapsed' })
+  }
+
+  /** Somebody is in: what is needed to try it again is not kept. */
   async #tell (joinId: JoinId): Promise<void> {
-    const answered = this.#answered.get(joinId)
-    if (answered?.decision === undefined || answered.told === true) return
-    const { accepts } = await answered.decision
-    if (!accepts) return
-    answered.told = true
-    this.#options.onJoined?.({ joinId, verifier: await verifier(answered.handshake.sessionKey, this.#member.sessionId) })
+    const admission = this.#admissionOf(joinId)
+    if (admission === undefined) return
+    await this.#write({ admitting: this.#state.admitting?.filter((other) => other !== admission) ?? [] })
+    this.#told.add(joinId)
+    this.#options.onJoined?.({ joinId, verifier: admission.verifier })
   }
 
   async #fail (joinId: JoinId): Promise<void> {

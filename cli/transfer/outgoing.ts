@@ -1,10 +1,10 @@
 import { isCompletionMark } from '../../client/completion-mark.js'
 import { Delivery } from '../../client/delivery.js'
+import type { HostState } from '../../client/host-state.js'
 import type { SendJournal } from '../../client/journal.js'
 import type { FailedSource, SendProgress, SentFile } from '../../client/send.js'
 import type { Connection, Member } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
-import type { JoinId } from '../../lib/ids.js'
 import { explain } from '../explain.js'
 import type { Report } from '../report.js'
 import { count, formatSize } from '../terminal/format.js'
@@ -17,8 +17,8 @@ export interface OutgoingOptions {
   readonly report: Report
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
-  /** Who had joined before this run. */
-  readonly joinedBefore: readonly JoinId[]
+  /** What the run before left. */
+  readonly host: HostState
   /** How often each file may be downloaded. */
   readonly maxDownloads?: number | undefined
   readonly signal: AbortSignal

@@ -59,7 +59,7 @@ export async function runSession (given: SessionRun, context: Context): Promise<
     throw error
   })
   let outcome: Outcome
-  const background = [watch(run, parts, context, signal), host(run, context, signal), keepAlive(run.connection, run.member, { signal })]
+  const background = [watch(run, parts, context, signal), host(run, parts, context, signal), keepAlive(run.connection, run.member, { signal })]
   try {
     const ended = Promise.all(background).then(() => parts.closed)
     ended.catch(() => {})
@@ -104,7 +104,7 @@ async function partsOf (run: SessionRun, { context: { report }, signal, sendJour
   let onClosed = (): void => {}
   const closed = new Promise<void>((resolve) => { onClosed = resolve })
   const receivers = member.role === 'creator' ? state.receivers : 1
-  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, joinedBefore: state.host.joined, maxDownloads: state.maxDownloads })
+  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, host: state.host, maxDownloads: state.maxDownloads })
   const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.delivery.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
   return { outgoing, incoming, closed, onClosed }
 }
@@ -188,7 +188,7 @@ function tellEvent ({ member: { role, kind } }: SessionRun, event: SessionEvent,
 }
 
 /** Answers those who join an end-to-end session. */
-async function host ({ connection, member, passphrase, derive, folder, state, verify }: SessionRun, { report }: Context, signal: AbortSignal): Promise<void> {
+async function host ({ connection, member, passphrase, derive, folder, state, verify }: SessionRun, { outgoing }: Parts, { report }: Context, signal: AbortSignal): Promise<void> {
   if (member.role !== 'creator' || member.kind !== 'end-to-end') return
   let saved = state
   await hostJoins(connection, member, {
@@ -201,6 +201,7 @@ async function host ({ connection, member, passphrase, derive, folder, state, ve
       await folder.write(saved)
     },
     onJoined: ({ joinId, verifier }) => {
+      outgoing?.delivery.onJoined(joinId)
       report.tell({ event: 'joined', join_id: joinId, verifier }, `Somebody has joined.${verify ? ` Verifier: ${verifier}` : ''}`)
     },
     onRefused: ({ joinId, reason }) => {

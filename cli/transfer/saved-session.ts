@@ -1,4 +1,4 @@
-import { newHostState, type HostState } from '../../client/host.js'
+import { newHostState, type HostState } from '../../client/host-state.js'
 import type { SavedMember } from '../../client/saved-member.js'
 
 /** What is to be sent, as it was asked for. */

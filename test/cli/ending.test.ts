@@ -6,7 +6,7 @@ import t from 'tap'
 import { eventually } from '../helpers/events.js'
 import { startProxy } from '../helpers/proxy.js'
 import { needs } from '../helpers/services.js'
-import { CONTENT, kill, sendHeld, transferMidway } from './midway.js'
+import { checkArrived, CONTENT, kill, sendHeld, transferMidway } from './midway.js'
 import { codeOf, newPlace, said, setUp, stateOf, treeOf } from './program.js'
 
 t.test('a sender that comes back learns who has left meanwhile', async (t) => {
@@ -24,6 +24,24 @@ t.test('a sender that comes back learns who has left meanwhile', async (t) => {
     t.match(again.stderr(), /The other side has left without taking everything\.\n$/)
     t.same(await stateOf(alice), [])
   }
+})
+
+t.test('whoever was being let in when the sender was killed is let in when it comes back', async (t) => {
+  const { server, bob } = await setUp(t)
+  const proxy = await startProxy(t, server.origin)
+  const alice = await newPlace(t, proxy.origin)
+  await writeFile(join(alice.home, 'large.bin'), CONTENT)
+  const sending = alice.run(['send', 'large.bin'])
+  const code = await codeOf(sending)
+  const holding = proxy.holdAt('/accept')
+  const receiving = bob.run(['receive', code, '--yes'])
+  const held = await holding
+  await kill(sending)
+  held.cut()
+  const again = alice.run(['send', '--resume', code])
+  t.same([await again.exit, await receiving.exit], [0, 0], again.stderr() + receiving.stderr())
+  t.match(again.stderr(), /Somebody has joined/)
+  await checkArrived(t, { alice, bob })
 })
 
 t.test('a sender that comes back counts who had received everything meanwhile, and who does then', async (t) => {

@@ -1,7 +1,15 @@
 import t, { type Test } from 'tap'
 import { Delivery } from '../../client/delivery.js'
-import type { JoinId } from '../../lib/ids.js'
+import { newHostState, type HostState } from '../../client/host-state.js'
+import { hostJoins } from '../../client/host.js'
+import { joinSession } from '../../client/join.js'
+import { apiOf } from '../../client/session.js'
+import { bytesSource } from '../../client/source.js'
 import { newJoinId } from '../../lib/new-ids.js'
+import { PASSWORD } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
+import { startServer } from '../helpers/server.js'
+import { startHosting } from './fixtures/hosting.js'
 import { memberOf } from './fixtures/member.js'
 import { startStub } from './fixtures/stub.js'
 
@@ -9,7 +17,7 @@ const bob = newJoinId()
 const TIME = '2030-01-01T00:00:00.000Z'
 
 /** A delivery of nothing to two, and a server that says how many of them are there. */
-async function deliveryTo (t: Test, joinedBefore: readonly JoinId[]) {
+async function deliveryTo (t: Test, host: HostState) {
   const there = { joiners: 0, failures: 0 }
   const { origin } = await startStub(t, ({ path }) => {
     if (there.failures-- > 0) return { status: 502 }
@@ -20,12 +28,42 @@ async function deliveryTo (t: Test, joinedBefore: readonly JoinId[]) {
   })
   const member = memberOf(origin, 2)
   const nothing = (): void => {}
-  const delivery = new Delivery({ connection: { server: origin }, member, sources: [], receivers: 2, joinedBefore, signal: new AbortController().signal, onSent: nothing, onFailed: nothing, onProgress: nothing })
+  const delivery = new Delivery({ connection: { server: origin }, member, sources: [], receivers: 2, host, signal: new AbortController().signal, onSent: nothing, onFailed: nothing, onProgress: nothing })
   return { there, delivery }
 }
 
+t.test('who was let in without the run before knowing it, and has left since, is not waited for', async (t) => {
+  const { origin } = await startServer(t)
+  const connection = { server: origin }
+  const hosting = await startHosting(t, connection, { password: PASSWORD })
+  const { member } = await joinSession(connection, { code: hosting.code, password: PASSWORD })
+  await eventually(() => hosting.log.includes('joined'))
+  await hosting.stop()
+  await apiOf(connection, member).leave()
+
+  const state = hosting.states.find(({ admitting = [] }) => admitting.length === 1) ?? newHostState()
+  const stop = new AbortController()
+  const nothing = (): void => {}
+  const delivery = new Delivery({ connection, member: hosting.member, sources: [bytesSource(new Uint8Array(1), { name: 'a' })], receivers: 1, host: state, signal: stop.signal, onSent: nothing, onFailed: nothing, onProgress: nothing })
+  await delivery.send()
+  const running = hostJoins(connection, hosting.member, {
+    password: PASSWORD,
+    state,
+    onState: () => Promise.resolve(),
+    onJoined: ({ joinId }) => { delivery.onJoined(joinId) },
+    onEvent: (event) => {
+      if (event.type === 'reset') delivery.catchUp().catch((error: unknown) => { t.fail(String(error)) })
+    },
+    signal: stop.signal
+  })
+  await Promise.race([delivery.settled, running])
+  t.equal(delivery.receivers, 0)
+  stop.abort()
+  await running
+})
+
 t.test('a server that is not there at once is asked again who has joined', async (t) => {
-  const { there, delivery } = await deliveryTo(t, [bob])
+  const { there, delivery } = await deliveryTo(t, { ...newHostState(), joined: [bob] })
   there.failures = 2
   await delivery.catchUp()
   t.ok(there.failures < 0)

@@ -7,6 +7,7 @@ import { toBase64url, toHex } from '../../lib/crypto/bytes.js'
 import { joinerShare, passwordElement } from '../../lib/crypto/spake2.js'
 import { newJoinId, newSessionId } from '../../lib/new-ids.js'
 import { PASSWORD } from '../helpers/client.js'
+import { eventually } from '../helpers/events.js'
 import { startServer } from '../helpers/server.js'
 import { startHosting } from './fixtures/hosting.js'
 import { failure, startStub, type Script } from './fixtures/stub.js'
@@ -111,10 +112,11 @@ t.test('an end-to-end session: creator and joiner agree, and nobody else learns 
   const { member, verifier } = await joinSession(ofJoiner.connection, { code: `${origin}/#${host.code}-${PASSPHRASE}`, guesses })
   t.match(member, { sessionId: host.member.sessionId, kind: 'end-to-end', role: 'joiner' })
   t.same(member.contentKey, host.member.contentKey)
+  await eventually(() => host.log.includes('joined'))
   t.same(host.verifiers, [verifier])
   t.same(guesses.written, [1, 0])
   t.match(await new Api({ server: origin }, member.sessionId, member.token).status(), { role: 'joiner', status: 'joined' })
-  t.same(host.log, ['requested', 'state 0 0 1', 'state 0 1 1', 'joined'])
+  t.same(host.log, ['requested', 'state 0 0 1', 'state 0 1 1*', 'state 0 1 1', 'joined'])
   t.equal(ofJoiner.asked(/confirm$/).length, 1)
 
   const key = host.member.contentKey ?? new Uint8Array()

@@ -13,6 +13,8 @@ export interface Proxy {
   readonly origin: string
   /** Holds the connection on which the last of so many bytes goes to the server, those of all connections together from now on; the others pass. */
   readonly hold: (bytes: number) => Promise<Held>
+  /** Holds the connection on which a request for this path begins, from before it. */
+  readonly holdAt: (path: string) => Promise<Held>
   /** Resets every connection, and each that is made from now on. @returns what has the network back */
   readonly breakDown: () => () => void
 }
@@ -22,14 +24,15 @@ export async function startProxy (t: Test, target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const open = new Set<Socket>()
   let isDown = false
-  let trap: { left: number, readonly caught: (held: Held) => void } | undefined
+  let trap: { left: number, readonly path?: string, readonly caught: (held: Held) => void } | undefined
 
   async function forward (client: Socket, upstream: Socket): Promise<void> {
     for await (const bytes of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      if (!upstream.write(bytes)) await once(upstream, 'drain')
+      const isMeant = trap?.path !== undefined && bytes.includes(`${trap.path} HTTP/1.1\r\n`)
+      if (!isMeant && !upstream.write(bytes)) await once(upstream, 'drain')
       if (trap === undefined) continue
       trap.left -= bytes.length
-      if (trap.left > 0) continue
+      if (!isMeant && trap.left > 0) continue
       trap.caught({ cut: () => { for (const socket of [client, upstream]) socket.resetAndDestroy() } })
       trap = undefined
       return
@@ -64,6 +67,7 @@ export async function startProxy (t: Test, target: string): Promise<Proxy> {
   return {
     origin: `http://127.0.0.1:${address.port}`,
     hold: (bytes) => new Promise((resolve) => { trap = { left: bytes, caught: resolve } }),
+    holdAt: (path) => new Promise((resolve) => { trap = { left: Infinity, path, caught: resolve } }),
     breakDown () {
       isDown = true
       for (const socket of open) socket.resetAndDestroy()

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { newHostState, type HostState } from '../../client/host.js'
+import { newHostState, type HostState } from '../../client/host-state.js'
 import type { SendJournal } from '../../client/journal.js'
 import { restoreMember, saveMember, type SavedMember } from '../../client/saved-member.js'
 import type { Member } from '../../client/session.js'

@@ -15,7 +15,8 @@ import { Delivery } from '../../client/delivery.js'
 import { derivingOnce } from '../../client/derive-once.js'
 import { ClientError, isClientError } from '../../client/errors.js'
 import { events, type SessionEvent } from '../../client/events.js'
-import { hostJoins, newHostState, type HostState, type Refusal } from '../../client/host.js'
+import { hostJoins, type Refusal } from '../../client/host.js'
+import { admitted, newHostState, type HostState } from '../../client/host-state.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { brokenLimit } from '../../client/limits.js'
 import { patiently } from '../../client/retry.js'
@@ -171,7 +172,7 @@ export class Sending {
     this.#kept.value = kept
     this.#member = member
     this.#stop.signal.throwIfAborted()
-    for (const joinId of host.joined) this.#onJoined(joinId)
+    for (const joinId of admitted(host)) this.#onJoined(joinId)
     this.verifiers.value = verifiers
     this.#show(member, code)
     for (const fileId of leftOut) await this.#takeBack(member, fileId)
@@ -218,7 +219,7 @@ export class Sending {
       sources: this.files.sources,
       journal: this.#kept.value?.journal,
       receivers: this.receivers,
-      joinedBefore: host.joined,
+      host,
       signal,
       ...this.files.callbacks
     })
@@ -233,6 +234,7 @@ export class Sending {
       onState: (host) => this.#kept.value?.writeHost(host) ?? Promise.resolve(),
       onJoined: ({ joinId, verifier }) => {
         this.#onJoined(joinId)
+        delivery.onJoined(joinId)
         this.verifiers.value = [...this.verifiers.value, verifier]
         this.#kept.value?.writeVerifiers(this.verifiers.value).catch(() => undefined)
       },
