@@ -48,6 +48,6 @@ function fail (error: unknown): number {
   const { code, sentence, exitCode } = explain(error, report.server)
   report.endProgress()
   if (report.json) report.tell({ event: 'error', code, message: sentence, exit: exitCode })
-  else report.say(sentence)
+  else for (const line of [sentence, report.advice]) if (line !== undefined) report.say(line)
   return exitCode
 }

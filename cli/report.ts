@@ -18,6 +18,8 @@ export class Report {
   readonly json: boolean
   /** The server that is talked to, once that is known. */
   server: string | undefined
+  /** What to do about the failure that it ends with, for people: said behind the reason. */
+  advice: string | undefined
   readonly #lines = new Map<string, ProgressLine>()
   #progressTold = Number.NEGATIVE_INFINITY
 

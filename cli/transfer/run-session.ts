@@ -77,7 +77,7 @@ export async function runSession (given: SessionRun, context: Context): Promise<
   await (keeps ? run.folder.keep() : run.folder.remove())
   if ('exitCode' in outcome) return outcome.exitCode
   if ('verdict' in outcome) throw outcome.verdict
-  if (keeps) context.report.say('What has been transferred is kept. Go on with it by the same command with --resume and the code.')
+  if (keeps) context.report.advice = 'What has been transferred is kept. Go on with it by the same command with --resume and the code.'
   throw isSessionGone(outcome.error) ? endedEarly(run) : outcome.error
 }
 

@@ -1,6 +1,7 @@
 /** What each side says and keeps when a transfer does not end as it should have. */
 
 import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { eventually } from '../helpers/events.js'
@@ -178,6 +179,19 @@ t.test('who interrupts it while the server is away hears that the session goes o
   t.equal(await sending.exit, 130)
   t.match(sending.stderr(), /Warning: the session could not be ended, since the server did not answer/)
   t.same(await stateOf(alice), [])
+})
+
+t.test('who cannot go on says why, and then that he can later', async (t) => {
+  const { alice, server } = await setUp(t)
+  await writeFile(join(alice.home, 'a.txt'), 'content')
+  const sending = alice.run(['send', 'a.txt'])
+  await said(sending, /Waiting until/)
+  await kill(server)
+  const other = createServer((_, response) => { response.end('{}') }).listen(Number(new URL(server.origin).port), '127.0.0.1')
+  t.teardown(() => other.close())
+  t.equal(await sending.exit, 1)
+  t.match(sending.stderr(), /not what the protocol says.*\nWhat has been transferred is kept\. Go on with it by [^\n]*\n$/)
+  t.not((await stateOf(alice)).length, 0)
 })
 
 t.test('both sides say that the connection is lost, and go on when it is back', async (t) => {
