@@ -13,6 +13,7 @@ import { askPassphrase, givenPassphrase, lineOfInput } from '../passphrase.js'
 import { guessCounter } from '../state/guess-counter.js'
 import { StateFolder } from '../state/state-folder.js'
 import { ask, confirm } from '../terminal/prompts.js'
+import { prepare } from '../transfer/prepare.js'
 import { runSession } from '../transfer/run-session.js'
 import { newSavedSession, type SavedSession } from '../transfer/saved-session.js'
 import { checkInputs, sourcesOf } from '../transfer/sources.js'
@@ -72,12 +73,11 @@ async function join (code: CodeOrLink, passphrase: string, options: ReceiveOptio
     report.tell({ event: 'declined' }, 'Declined: if the verifiers differ, somebody sits in between. Nothing was received.')
     return EXIT.declined
   }
-  const sources = await sourcesOf(inputs, { member, report, signal }).catch(async (error: unknown) => {
+  const state = newSavedSession({ member: saveMember(member), code: '', inputs, receivers: 1, output: resolve(options.output ?? '.') })
+  const { sources, folder } = await prepare(member, { passphrase, derive }, state, context).catch(async (error: unknown) => {
     await leave(connection, member)
     throw error
   })
-  const state = newSavedSession({ member: saveMember(member), code: '', inputs, receivers: 1, output: resolve(options.output ?? '.') })
-  const folder = await StateFolder.create({ sessionId: member.sessionId, role: 'joiner', passphrase, derive }, state)
   return await runSession({ connection, member, passphrase, derive, folder, state, sources, resumed: false, ...switches(options) }, context)
 }
 

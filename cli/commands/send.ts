@@ -4,15 +4,15 @@ import { formatCode, generatePassphrase, linkTo, parseCodeOrLink } from '../../c
 import { derivingOnce } from '../../client/derive-once.js'
 import { restoreMember, saveMember } from '../../client/saved-member.js'
 import { apiOf, createSession, type Member } from '../../client/session.js'
-import type { Source } from '../../client/source.js'
 import { CliError } from '../cli-error.js'
 import { connect, DEFAULT_SERVER, isLocal, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { askPassphrase, choosePassphrase, givenPassphrase, textOfInput } from '../passphrase.js'
-import { StateFolder, type Owner } from '../state/state-folder.js'
+import { StateFolder } from '../state/state-folder.js'
 import { count, formatSize } from '../terminal/format.js'
 import { ask } from '../terminal/prompts.js'
+import { prepare } from '../transfer/prepare.js'
 import { runSession } from '../transfer/run-session.js'
 import { newSavedSession, type Inputs, type SavedSession } from '../transfer/saved-session.js'
 import { checkInputs, sourcesOf } from '../transfer/sources.js'
@@ -67,11 +67,6 @@ export async function send (paths: readonly string[], options: SendOptions, cont
     throw error
   })
   return await runSession({ connection, member, passphrase, derive, folder, state, sources, resumed: false, ...switches(options) }, context)
-}
-
-async function prepare (member: Member, secret: Pick<Owner, 'passphrase' | 'derive'>, state: SavedSession, { report, signal }: Context): Promise<{ readonly sources: readonly Source[], readonly folder: StateFolder<SavedSession> }> {
-  const sources = await sourcesOf(state.inputs, { member, report, signal })
-  return { sources, folder: await StateFolder.create({ ...secret, sessionId: member.sessionId, role: 'creator' }, state) }
 }
 
 /** Goes on where an earlier run was interrupted. */

@@ -4,7 +4,7 @@
  */
 
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, realpath, stat, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, open, realpath, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { safePath } from '../../client/safe-path.js'
 import { CliError } from '../cli-error.js'
@@ -39,15 +39,16 @@ export class OutputFolder {
   }
 
   /**
-   * Looks whether there could be a folder at this path, and makes none.
-   * @throws {@link CliError} if something else is there
+   * Looks whether there could be a folder at this path that can be written to, and leaves none.
+   * @throws {@link CliError} if something else is there, or nothing can be made
    */
   static async check (path: string): Promise<void> {
     try {
-      if (!(await stat(path)).isDirectory()) throw new CliError(`The folder ${path} cannot be used: something else is there.`, EXIT.usage)
+      // Rights, and lists of them, and file systems that can only be read: none but the system knows all of it.
+      await rmdir(await mkdtemp(join(await nearest(path), '.local-send-')))
     } catch (cause) {
       if (cause instanceof CliError) throw cause
-      if (!hasCode(cause, 'ENOENT')) throw new CliError(`The folder ${path} cannot be used: ${sentenceFor(cause)}.`, EXIT.usage, { cause })
+      throw new CliError(`The folder ${path} cannot be used: ${sentenceFor(cause)}.`, EXIT.usage, { cause })
     }
   }
 
@@ -142,6 +143,16 @@ export class OutputFolder {
     }
     return path
   }
+}
+
+/** The first that is there of a folder, the one it is to lie in, and so on. */
+async function nearest (path: string): Promise<string> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error
+  })
+  if (found === undefined) return await nearest(dirname(path))
+  if (!found.isDirectory()) throw new CliError(`The folder ${path} cannot be used: something else is there.`, EXIT.usage)
+  return path
 }
 
 async function makeFolderIn (parent: string, component: string): Promise<string> {

@@ -38,6 +38,11 @@ t.test('a place that cannot be written to costs neither the session nor what is 
   const refused = bob.run(['receive', code, '--yes', '--output', 'taken'])
   t.equal(await refused.exit, 2)
   t.match(refused.stderr(), /taken cannot be used: something else is there\.\n$/)
+  // Nobody can make anything there, root included.
+  const unwritable = bob.run(['receive', code, '--yes', '--output', '/sys/received'])
+  t.equal(await unwritable.exit, 2)
+  t.match(unwritable.stderr(), /^The folder \/sys\/received cannot be used: .*\.\n$/)
+  t.notMatch(sending.stderr(), /Somebody has joined/)
   const receiving = bob.run(['receive', code, '--yes'])
   t.same([await sending.exit, await receiving.exit], [0, 0], sending.stderr() + receiving.stderr())
 })
