@@ -1,6 +1,6 @@
 /** العربية */
 
-import type { Strings } from './index.js'
+import type { Strings } from './en.js'
 import { plural } from './plural.js'
 
 const files = plural('ar', { zero: 'لا ملفات', one: 'ملف واحد', two: 'ملفان', few: '# ملفات', many: '# ملفًا', other: '# ملف' })

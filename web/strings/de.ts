@@ -1,6 +1,6 @@
 /** Deutsch. */
 
-import type { Strings } from './index.js'
+import type { Strings } from './en.js'
 import { plural } from './plural.js'
 
 const files = plural('de', { one: '# Datei', other: '# Dateien' })

@@ -179,3 +179,6 @@ export const en = {
     tooMany: (most: number) => `This server accepts ${files(most)} in a session at most.`
   }
 }
+
+/** What every catalogue holds. */
+export type Strings = typeof en

@@ -3,10 +3,7 @@
 import { computed, effect, signal } from '@preact/signals'
 import { ar } from './ar.js'
 import { de } from './de.js'
-import { en } from './en.js'
-
-/** What every catalogue holds. */
-export type Strings = typeof en
+import { en, type Strings } from './en.js'
 
 interface Language {
   /** By itself. */
