@@ -8,9 +8,9 @@ import { readCode } from './input/entered-code.js'
 import { typedCode, typedText } from './input/typed.js'
 import { noteUnderWay, readInterruption, type Interruption } from './interruption.js'
 import { forgetInterrupted, interruptedSessions, type KeptName } from './kept/kept-session.js'
-import { problemOf, type Problem } from './transfer/problem.js'
+import { ProblemError, problemOf, type Problem } from './transfer/problem.js'
 import { Receiving } from './transfer/receiving.js'
-import { GoingOn } from './transfer/going-on.js'
+import { GoingOn, isChosenElsewhere } from './transfer/going-on.js'
 import { Sending, type SendChoices } from './transfer/sending.js'
 
 export type Screen =
@@ -119,6 +119,7 @@ export async function open (text: string): Promise<void> {
       await goOn(code)
       return
     }
+    if (await isChosenElsewhere(code.sessionId)) throw new ProblemError({ code: 'KEPT_ELSEWHERE' })
     const receiving = new Receiving(connection, code, roles.includes('joiner'))
     screen.value = { name: 'receiving', receiving }
     if (!receiving.needsPassphrase) void receiving.run()

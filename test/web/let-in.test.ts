@@ -1,9 +1,9 @@
-/** A sender who is interrupted while somebody joins. */
+/** Who is let in while a sender is interrupted. */
 
 import t from 'tap'
 import { startProxy } from '../helpers/proxy.js'
 import { needs } from '../helpers/services.js'
-import { receives, reload, startScene } from './interrupted.js'
+import { chooseAgain, inAnotherTab, receives, reload, sendHalf, startScene } from './interrupted.js'
 import { enterCode, reads, send } from './page.js'
 
 t.test('whoever was being let in when the page was loaded again is let in when it goes on, in Chromium', async (t) => {
@@ -22,4 +22,21 @@ t.test('whoever was being let in when the page was loaded again is let in when i
   await reads(alice, 'The other side has joined.')
   await receives(t, bob, 'a.bin', content)
   await reads(alice, 'Received and verified')
+})
+
+t.test('a code is entered once in a browser while the files that it needs are chosen, in Chromium', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const scene = await startScene(t)
+  const alice = await inAnotherTab(await sendHalf(t, scene))
+  await enterCode(alice, alice.code)
+  await reads(alice, 'Go on sending')
+  const second = await alice.page.browserContext().newPage()
+  await second.goto(`${alice.address}/#${alice.code}`)
+  await reads({ page: second }, 'Another tab is going on with this transfer')
+  await alice.page.bringToFront()
+  await chooseAgain(alice, scene.path)
+  await reads(alice, 'Nobody has joined yet.')
+  await second.bringToFront()
+  await enterCode({ ...alice, page: second }, alice.code)
+  await reads({ page: second }, 'This is all of it.')
 })

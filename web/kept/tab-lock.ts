@@ -17,6 +17,13 @@ export function takeLock (name: string): Promise<(() => void) | undefined> {
   })
 }
 
+/** Holds a lock until the signal fires, if no other tab has it. */
+export async function holdLock (name: string, signal: AbortSignal): Promise<void> {
+  const release = await takeLock(name)
+  if (signal.aborted) release?.()
+  else signal.addEventListener('abort', () => release?.())
+}
+
 /** Whether no tab has it. */
 export const isFree = (name: string): Promise<boolean> => unlessHeld(name, { mode: 'shared', signal: AbortSignal.timeout(PARTING) }, () => undefined)
 

@@ -17,9 +17,10 @@ import { keepAlive } from '../../client/keep-alive.js'
 import { allFiles } from '../../client/list.js'
 import { apiOf, type Connection } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
-import type { FileId } from '../../lib/ids.js'
+import type { FileId, SessionId } from '../../lib/ids.js'
 import { KeptSending } from '../kept/kept-sending.js'
 import { byName, matchOf, sentSource, wholeSourceOf, type KeptSource } from '../kept/kept-source.js'
+import { holdLock, isFree } from '../kept/tab-lock.js'
 import { ProblemError } from './problem.js'
 import { Sending, type EarlierSending } from './sending.js'
 
@@ -39,6 +40,12 @@ interface Found {
   /** Whether nobody else is let in. */
   readonly locked: boolean
 }
+
+/** Held while files are chosen: until then nobody is let in. */
+const lockOf = (sessionId: SessionId): string => `choosing-${sessionId}`
+
+/** Whether another tab of this browser is about to go on sending. */
+export const isChosenElsewhere = async (sessionId: SessionId): Promise<boolean> => !await isFree(lockOf(sessionId))
 
 /** Milliseconds that a server may take to say what it has. */
 const PATIENCE = 30_000
@@ -71,6 +78,7 @@ export class GoingOn {
     }
     this.#look()
     void keepAlive(connection, secret.kept.member, { signal: this.#over.signal })
+    void holdLock(lockOf(secret.kept.member.sessionId), this.#over.signal)
   }
 
   /**
