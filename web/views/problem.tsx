@@ -1,15 +1,27 @@
 import type { BrokenLimit } from '../../client/limits.js'
+import type { en } from '../strings/en.js'
 import { formatSize } from '../strings/format.js'
 import { strings } from '../strings/index.js'
 import type { Problem } from '../transfer/problem.js'
 import { WarningIcon } from './icons.js'
+
+/** What is said in the same words as another failure: to people it is no other. */
+const SAME_AS: Partial<Record<Problem['code'], keyof typeof en.problems>> = {
+  SERVER_DRAINING: 'SERVER_BUSY',
+  SERVER_STOPPING: 'SERVER_BUSY',
+  STORAGE_UNAVAILABLE: 'SERVER_BUSY',
+  STORE_UNAVAILABLE: 'SERVER_BUSY',
+  WRAPPED_KEY_REFUSED: 'SHARE_REFUSED',
+  CONTAINER_DAMAGED: 'FILE_DAMAGED',
+  METADATA_DAMAGED: 'FILE_DAMAGED'
+}
 
 /** What went wrong, and what to do, in the page's language. */
 export function sentenceFor (problem: Problem): string {
   const { problems } = strings.value
   if (problem.code === 'LIMIT') return sentenceAbout(problem.broken)
   const known: Readonly<Record<string, unknown>> = problems
-  const sentence = known[problem.code]
+  const sentence = known[SAME_AS[problem.code] ?? problem.code]
   return typeof sentence === 'string' ? sentence : problems.other(problem.code)
 }
 
