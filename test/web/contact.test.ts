@@ -80,4 +80,26 @@ t.test('a network that is away for a while', async (t) => {
     await press(bob, 'Cancel')
     await reads(bob, 'You have left')
   })
+
+  await t.test('while the sender is away, and the server is not', async (t) => {
+    const toAlice = await startProxy(t, origin)
+    const alice = await open(toAlice.origin)
+    const holding = toAlice.hold(16 * 2 ** 20)
+    const bob = await open(`${origin}/#${await send(alice, path)}`)
+    await bob.page.evaluate(() => {
+      // A quarter of a minute, in less than a second.
+      const truly = performance.now.bind(performance)
+      performance.now = () => 20 * truly()
+    })
+    await holding
+    await press(bob, 'Save')
+    await reads(bob, 'Nothing has come for a while.')
+    const [all, one] = await bob.page.$$eval('progress', (bars) => bars.map(({ value }) => value))
+    t.ok(all !== undefined && all > 2 ** 20, String(all))
+    t.equal(one, all, 'the only file has come as far as all of it')
+    t.same([await violations(bob.page), await layoutFaults(bob.page)], [[], []])
+    toAlice.breakDown()()
+    await reads(bob, 'Everything is here')
+    t.equal(sha256(await readFile(await downloaded(bob.downloads, 'a.bin'))), sha256(content))
+  })
 })

@@ -111,6 +111,7 @@ export const de: Strings = {
     again: 'Noch einmal herunter\u00ADladen',
     finish: 'Verlassen',
     saving: 'Wird empfangen',
+    stalled: 'Seit einer Weile kommt nichts. Es geht von selbst weiter, sobald der Absender weitermacht.',
     honest: 'Ihr Browser entschlüsselt und prüft. Der Server kann nichts davon lesen.',
     honestManaged: 'In dieser Sitzung verschlüsselt der Server, und er könnte alles lesen.',
     otherKindHeading: 'Eine andere Art von Sitzung',

@@ -110,6 +110,7 @@ export const en = {
     again: 'Download again',
     finish: 'Leave',
     saving: 'Receiving',
+    stalled: 'Nothing has come for a while. It goes on by itself when the sender does.',
     honest: 'Your browser decrypts and verifies. The server cannot read any of it.',
     honestManaged: 'The server encrypts this session, and could read everything in it.',
     otherKindHeading: 'Another kind of session',

@@ -5,6 +5,8 @@ import { Speed } from '../../client/speed.js'
 
 /** Milliseconds between two states that are shown. */
 const INTERVAL = 150
+/** Milliseconds after which people wonder whether anything still comes. */
+const STALL = 15_000
 
 /** Counts bytes. */
 export class Gauge {
@@ -20,8 +22,13 @@ export class Gauge {
     return total === null || speed < 1 ? undefined : Math.max(0, total - done) / speed
   })
 
+  /** Whether nothing has come for some time. */
+  readonly isStalled = signal(false)
+
   readonly #speed = new Speed()
   #bytes = 0
+  #moved = performance.now()
+  #pending: ReturnType<typeof setTimeout> | undefined
   #shown = Number.NEGATIVE_INFINITY
 
   /** @param done - bytes that were there before: no speed comes of them */
@@ -34,11 +41,15 @@ export class Gauge {
   /** So many more. */
   add (bytes: number): void {
     this.#bytes += bytes
-    const now = performance.now()
-    if (now - this.#shown < INTERVAL) return
-    this.#shown = now
-    this.#speed.add(this.#bytes, now)
-    this.flush(now)
+    this.touch()
+    if (this.#moved - this.#shown >= INTERVAL) this.#show()
+    // What comes last before a pause is shown, too.
+    else this.#pending ??= setTimeout(() => { this.#show() }, INTERVAL)
+  }
+
+  /** Something goes on, though no bytes of this have come. */
+  touch (): void {
+    this.#moved = performance.now()
   }
 
   /** From the beginning. */
@@ -51,5 +62,14 @@ export class Gauge {
   flush (now = performance.now()): void {
     this.done.value = this.#bytes
     this.speed.value = this.#speed.at(now)
+    this.isStalled.value = now - this.#moved > STALL
+  }
+
+  #show (): void {
+    clearTimeout(this.#pending)
+    this.#pending = undefined
+    this.#shown = performance.now()
+    this.#speed.add(this.#bytes, this.#shown)
+    this.flush(this.#shown)
   }
 }

@@ -105,6 +105,7 @@ export class Taking {
     }
     this.busy.value = true
     this.problem.value = undefined
+    this.#options.gauge.touch()
     this.#options.gauge.total.value = (this.#options.gauge.total.value ?? 0) + sum(rows)
     const done = this.#last.then(work).finally(() => this.#confirm()).catch((error: unknown) => { this.#fail(rows, error) }).finally(() => {
       this.#options.gauge.flush()
@@ -205,7 +206,11 @@ export class Taking {
     if (log === undefined || member.kind === 'managed' || isSmallOffer(row.file)) return undefined
     const ofFile = log.of(row.file.fileId)
     if (ofFile.kept !== undefined) row.reset('checking')
-    return { log: ofFile, onChecked: (bytes) => { row.gauge.add(bytes) }, signal }
+    const onChecked = (bytes: number): void => {
+      row.gauge.add(bytes)
+      this.#options.gauge.touch()
+    }
+    return { log: ofFile, onChecked, signal }
   }
 
   async #show (row: OfferRow, content: AsyncIterable<Bytes>): Promise<void> {

@@ -1,7 +1,14 @@
 import { strings } from '../strings/index.js'
 import { WarningIcon } from './icons.js'
 
-/** That the server cannot be reached at the moment, as soon as it is so, to those who see and to those who listen. */
-export const LostNote = ({ isLost }: { readonly isLost: boolean }) => (
-  <div role='status' class='lost'>{isLost && <p class='note warning'><WarningIcon /><span>{strings.value.lost}</span></p>}</div>
-)
+interface LostProps {
+  readonly isLost: boolean
+  /** Whether nothing comes, though the server is there. */
+  readonly isStalled?: boolean
+}
+
+/** That the server cannot be reached at the moment, or that nothing comes from it, as soon as it is so, to those who see and to those who listen. */
+export function LostNote ({ isLost, isStalled = false }: LostProps) {
+  const { lost, receiving: { stalled } } = strings.value
+  return <div role='status' class='lost'>{(isLost || isStalled) && <p class='note warning'><WarningIcon /><span>{isLost ? lost : stalled}</span></p>}</div>
+}

@@ -32,7 +32,7 @@ export function Offers ({ receiving }: { readonly receiving: Receiving }) {
         <Verifiers verifiers={kind === 'managed' || receiving.verifier.value === '' ? [] : [receiving.verifier.value]} />
         {damaged > 0 && <p class='note warning' role='alert'>{words.damaged(damaged)}</p>}
         {taking?.problem.value && <ProblemNote problem={taking.problem.value} />}
-        <LostNote isLost={isLost} />
+        <LostNote isLost={isLost} isStalled={taking?.busy.value === true && gauge.isStalled.value && gauge.done.value !== gauge.total.value} />
         {taking?.busy.value === true && <OverallProgress gauge={gauge} label={words.saving} isMoving={!isLost} />}
         {taking && <TakeButtons rows={rows.filter((row) => row.isOpen)} taking={taking} />}
         <OfferRows receiving={receiving} />
