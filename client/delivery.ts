@@ -48,8 +48,7 @@ export class Delivery {
     const { host = newHostState() } = options
     this.#joined = new Set(admitted(host))
     this.#undecided = new Set(host.admitting?.map(({ joinId }) => joinId))
-    // What is wrong for good, whoever follows the events finds out.
-    this.#receipts = new Receipts(options.receivers, () => { this.catchUp().catch(() => undefined) })
+    this.#receipts = new Receipts(options.receivers, () => { this.#catchUpSoon() })
   }
 
   /** The ids that this side has written. */
@@ -85,10 +84,16 @@ export class Delivery {
 
   /** To be told of everybody whom `hostJoins` has let in. */
   onJoined (joinId: JoinId): void {
-    if (!this.#undecided.delete(joinId)) return
-    // That may have been before this run, and so may his leaving.
     this.#joined.add(joinId)
-    this.catchUp().catch(() => undefined)
+    // That may have been before this run, and his leaving before it was listened to.
+    if (this.#undecided.delete(joinId)) this.#catchUpSoon()
+  }
+
+  /** To be told of everybody whom `hostJoins` has found gone. */
+  onGone (joinId: JoinId): void {
+    this.#undecided.delete(joinId)
+    this.#joined.add(joinId)
+    this.#catchUpSoon()
   }
 
   /** Sends everything, and then that it was everything. */
@@ -105,6 +110,11 @@ export class Delivery {
     const before = this.#catchingUp
     this.#catchingUp = Promise.resolve(before?.catch(() => undefined)).then(() => this.#readLists())
     await this.#catchingUp
+  }
+
+  /** What is wrong for good, whoever follows the events finds out. */
+  #catchUpSoon (): void {
+    this.catchUp().catch(() => undefined)
   }
 
   async #readLists (): Promise<void> {

@@ -12,13 +12,15 @@ export interface HostState {
   readonly answered: readonly JoinId[]
 }
 
-/** What lets one joiner in, and is of no use to anybody else. */
+/** What lets a joiner in, and is of no use to anybody else. */
 export interface Admission {
   readonly joinId: JoinId
   /** cB as hex, the wrapped content key as Base64url. */
   readonly confirmation: string
   readonly wrappedKey: string
   readonly verifier: string
+  /** When he was found to know the password, in milliseconds since the epoch: he does not wait for ever. */
+  readonly since: number
 }
 
 /** The state of a session in which nobody has tried to join yet. */

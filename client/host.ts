@@ -22,6 +22,7 @@ import { ClientError, isClientError, isSessionGone, isTransient, toClientError }
 import { backoff, events, type SessionEvent } from './events.js'
 import type { Admission, HostState } from './host-state.js'
 import { pause, type Connection, type Options } from './http.js'
+import { PATIENCE } from './join.js'
 import { apiOf, type Member } from './session.js'
 
 /** Wrong confirmations after which the creator answers no more. */
@@ -29,8 +30,11 @@ export const MAX_FAILURES = 5
 /** Attempts that are answered in all: the joiners that a server makes up cost a derivation each, and a place in the state. */
 const MAX_ANSWERED = 500
 
-/** Why somebody was not let in: a wrong confirmation or share; all places taken; of an earlier run, or over before the answer came. */
-export type Refusal = 'password' | 'full' | 'lapsed'
+/**
+ * Why somebody was not let in: a wrong confirmation or share; all places taken; answered by an earlier run. `gone`: he has a place, and
+ * is not there; whether he was ever let in is not known.
+ */
+export type Refusal = 'password' | 'full' | 'lapsed' | 'gone'
 
 /** What {@link hostJoins} takes. Callbacks are called in the order of what happens and must not throw. */
 export interface HostOptions extends Options {
@@ -100,7 +104,7 @@ class Host {
   readonly #options: HostOptions
   readonly #answered = new Map<JoinId, Answered>()
   readonly #refused = new Set<JoinId>()
-  /** Of whom the caller knows that they are in, or that they have come too late. */
+  /** Of whom the caller knows that they are in. */
   readonly #told = new Set<JoinId>()
   #state: HostState
 
@@ -132,7 +136,7 @@ class Host {
       try {
         const attempts = await this.#api.attempts({ signal })
         for (const attempt of attempts) await this.#step(attempt)
-        for (const { joinId } of this.#state.admitting ?? []) await this.#miss(joinId, attempts)
+        for (const { joinId } of this.#state.admitting ?? []) await this.#check(joinId, attempts)
         return
       } catch (error) {
         signal?.throwIfAborted()
@@ -149,9 +153,11 @@ class Host {
     if (attempt.status === 'joined') await this.#tell(attempt.joinId)
   }
 
-  /** An attempt that was to succeed and is not listed any more has done so, and whoever made it has left. */
-  async #miss (id: JoinId, attempts: readonly Attempt[]): Promise<void> {
-    if (!this.#told.has(id) && !attempts.some(({ joinId }) => joinId === id)) await this.#tell(id)
+  /** An attempt that was to succeed and is not listed any more: whoever made it has left. */
+  async #check (id: JoinId, attempts: readonly Attempt[]): Promise<void> {
+    const status = attempts.find(({ joinId }) => joinId === id)?.status
+    if (status === 'joined') await this.#tell(id)
+    else if (status === undefined || status === 'rejected' || status === 'expired') await this.#lose(id)
   }
 
   /** Sends a share, fresh for this attempt and the same one if it has to be sent again. */
@@ -217,31 +223,37 @@ class Host {
   async #admission (joinId: JoinId, { confirmation, sessionKey }: Handshake): Promise<Admission> {
     const { sessionId } = this.#member
     const wrappedKey = await wrapContentKey(sessionKey, sessionId, this.#secrets.contentKey)
-    return { joinId, confirmation: toHex(confirmation), wrappedKey: toBase64url(wrappedKey), verifier: await verifier(sessionKey, sessionId) }
+    return { joinId, confirmation: toHex(confirmation), wrappedKey: toBase64url(wrappedKey), verifier: await verifier(sessionKey, sessionId), since: Date.now() }
   }
 
   #admissionOf (id: JoinId): Admission | undefined {
     return this.#state.admitting?.find(({ joinId }) => joinId === id)
   }
 
-  async #admit ({ joinId, confirmation, wrappedKey }: Admission): Promise<void> {
+  async #admit ({ joinId, confirmation, wrappedKey, since }: Admission): Promise<void> {
+    if (Date.now() - since > PATIENCE) return this.#lose(joinId)
     if (await unlessEnded(this.#api.accept(joinId, fromHex(confirmation), fromBase64url(wrappedKey), this.#signal))) return this.#tell(joinId)
     // The server did not take it: it had it already, or the attempt ended before.
-    const attempts = await this.#api.attempts(this.#signal)
-    await this.#miss(joinId, attempts)
-    if (attempts.some((attempt) => attempt.joinId === joinId && attempt.status === 'joined')) await this.#tell(joinId)
-    if (this.#told.has(joinId)) return
-    this.#told.add(joinId)
-    this.#options.onRefused?.({ joinId, reason: 'lapsed' })
+    await this.#check(joinId, await this.#api.attempts(this.#signal))
   }
 
   /** Somebody is in: what is needed to try it again is not kept. */
   async #tell (joinId: JoinId): Promise<void> {
     const admission = this.#admissionOf(joinId)
     if (admission === undefined) return
-    await this.#write({ admitting: this.#state.admitting?.filter((other) => other !== admission) ?? [] })
     this.#told.add(joinId)
     this.#options.onJoined?.({ joinId, verifier: admission.verifier })
+    await this.#decided(joinId)
+  }
+
+  /** Somebody has a place, and is not there. What could let him in may have gone out: the place stays taken. */
+  async #lose (joinId: JoinId): Promise<void> {
+    await this.#refuse(joinId, 'gone')
+    await this.#decided(joinId)
+  }
+
+  async #decided (id: JoinId): Promise<void> {
+    await this.#write({ admitting: this.#state.admitting?.filter(({ joinId }) => joinId !== id) ?? [] })
   }
 
   async #fail (joinId: JoinId): Promise<void> {

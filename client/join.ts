@@ -59,7 +59,7 @@ const WAIT = 25
 /** Milliseconds after which a poll that has not been answered is made anew. */
 const POLL_LIMIT = 40_000
 /** Milliseconds for which the other side is waited for, in each of the two steps that are its to take; the server waits for 60 s. */
-const PATIENCE = 120_000
+export const PATIENCE = 120_000
 /** Milliseconds between polls that are answered without news. */
 const POLL_PAUSE = 200
 /** Times that the state of the session is asked for, once one is in it. */

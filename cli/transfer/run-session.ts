@@ -205,7 +205,8 @@ async function host ({ connection, member, passphrase, derive, folder, state, ve
       report.tell({ event: 'joined', join_id: joinId, verifier }, `Somebody has joined.${verify ? ` Verifier: ${verifier}` : ''}`)
     },
     onRefused: ({ joinId, reason }) => {
-      const sentence = { password: `Somebody tried to join with a wrong passphrase (${saved.host.failures} of ${MAX_FAILURES} attempts).`, full: 'Somebody tried to join, but all places are taken.', lapsed: undefined }
+      if (reason === 'gone') outgoing?.delivery.onGone(joinId)
+      const sentence = { password: `Somebody tried to join with a wrong passphrase (${saved.host.failures} of ${MAX_FAILURES} attempts).`, full: 'Somebody tried to join, but all places are taken.', lapsed: undefined, gone: undefined }
       report.tell({ event: 'refused', join_id: joinId, reason }, sentence[reason])
     },
     onLocked: () => {

@@ -50,7 +50,7 @@ t.test('who was let in without the run before knowing it, and has left since, is
     password: PASSWORD,
     state,
     onState: () => Promise.resolve(),
-    onJoined: ({ joinId }) => { delivery.onJoined(joinId) },
+    onRefused: ({ joinId, reason }) => { if (reason === 'gone') delivery.onGone(joinId) },
     onEvent: (event) => {
       if (event.type === 'reset') delivery.catchUp().catch((error: unknown) => { t.fail(String(error)) })
     },

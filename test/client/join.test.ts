@@ -112,11 +112,11 @@ t.test('an end-to-end session: creator and joiner agree, and nobody else learns 
   const { member, verifier } = await joinSession(ofJoiner.connection, { code: `${origin}/#${host.code}-${PASSPHRASE}`, guesses })
   t.match(member, { sessionId: host.member.sessionId, kind: 'end-to-end', role: 'joiner' })
   t.same(member.contentKey, host.member.contentKey)
-  await eventually(() => host.log.includes('joined'))
+  await eventually(() => host.log.at(-1) === 'state 0 1 1')
   t.same(host.verifiers, [verifier])
   t.same(guesses.written, [1, 0])
   t.match(await new Api({ server: origin }, member.sessionId, member.token).status(), { role: 'joiner', status: 'joined' })
-  t.same(host.log, ['requested', 'state 0 0 1', 'state 0 1 1*', 'state 0 1 1', 'joined'])
+  t.same(host.log, ['requested', 'state 0 0 1', 'state 0 1 1*', 'joined', 'state 0 1 1'])
   t.equal(ofJoiner.asked(/confirm$/).length, 1)
 
   const key = host.member.contentKey ?? new Uint8Array()

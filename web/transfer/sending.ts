@@ -71,7 +71,7 @@ export interface SendChoices {
 }
 
 /** Why somebody was not let in: a wrong passphrase, a wrong number in the code, or all places taken. */
-export type SendRefusal = Exclude<Refusal, 'lapsed'> | 'code'
+export type SendRefusal = Exclude<Refusal, 'lapsed' | 'gone'> | 'code'
 
 /** One act of sending. */
 export class Sending {
@@ -235,11 +235,14 @@ export class Sending {
       onJoined: ({ joinId, verifier }) => {
         this.#onJoined(joinId)
         delivery.onJoined(joinId)
-        this.verifiers.value = [...this.verifiers.value, verifier]
+        this.verifiers.value = [...new Set([...this.verifiers.value, verifier])]
         this.#kept.value?.writeVerifiers(this.verifiers.value).catch(() => undefined)
       },
-      // One that lapsed is no failure of anybody's.
-      onRefused: ({ reason }) => { if (reason !== 'lapsed') this.#refuse(reason) },
+      onRefused: ({ joinId, reason }) => {
+        if (reason === 'gone') delivery.onGone(joinId)
+        // One that lapsed is no failure of anybody's.
+        else if (reason !== 'lapsed') this.#refuse(reason)
+      },
       onLocked: () => { this.locked.value = true },
       onEvent: (event) => { this.#onEvent(event, delivery) },
       signal
