@@ -3,8 +3,9 @@
 import t from 'tap'
 import { startProxy } from '../helpers/proxy.js'
 import { needs } from '../helpers/services.js'
+import { layoutFaults } from './access.js'
 import { chooseAgain, inAnotherTab, receives, reload, sendHalf, startScene } from './interrupted.js'
-import { enterCode, reads, send } from './page.js'
+import { enterCode, reads, send, violations } from './page.js'
 
 t.test('whoever was being let in when the page was loaded again is let in when it goes on, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -39,4 +40,23 @@ t.test('a code is entered once in a browser while the files that it needs are ch
   await second.bringToFront()
   await enterCode({ ...alice, page: second }, alice.code)
   await reads({ page: second }, 'This is all of it.')
+})
+
+t.test('whoever joins while the files are chosen again is let in, in Chromium', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const scene = await startScene(t)
+  const alice = await inAnotherTab(await sendHalf(t, scene))
+  await enterCode(alice, alice.code)
+  await reads(alice, 'Go on sending')
+  const bob = await scene.open(`${scene.origin}/#${alice.code}`)
+  await reads(bob, 'On offer')
+  await reads(alice, 'The other side has joined.')
+  t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
+  const verifier = await bob.page.$eval('.verifiers code', ({ textContent }) => textContent)
+  await chooseAgain(alice, scene.path)
+  await reads(alice, 'Say this code')
+  await reads(alice, 'The other side has joined.')
+  await reads(alice, verifier)
+  await receives(t, bob, 'a.bin', scene.content)
+  await reads(alice, 'Received and verified')
 })

@@ -81,8 +81,8 @@ export class KeptSending {
     return this.#write({ host })
   }
 
-  writeVerifiers (verifiers: readonly string[]): Promise<void> {
-    return this.#write({ verifiers })
+  addVerifier (verifier: string): Promise<void> {
+    return this.#write({ verifiers: [...new Set([...this.#state.verifiers ?? [], verifier])] })
   }
 
   /** What is sent from now on. */

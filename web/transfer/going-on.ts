@@ -12,6 +12,8 @@ import type { Code } from '../../client/code.js'
 import { MARK_KEY } from '../../client/completion-mark.js'
 import { derivingOnce } from '../../client/derive-once.js'
 import { ClientError, isSessionGone } from '../../client/errors.js'
+import { hostJoins } from '../../client/host.js'
+import { admitted } from '../../client/host-state.js'
 import type { SendEntry } from '../../client/journal.js'
 import { keepAlive } from '../../client/keep-alive.js'
 import { allFiles } from '../../client/list.js'
@@ -41,7 +43,7 @@ interface Found {
   readonly locked: boolean
 }
 
-/** Held while files are chosen: until then nobody is let in. */
+/** Held while files are chosen: whoever enters the code in another tab meanwhile means this transfer, and would take a place in it. */
 const lockOf = (sessionId: SessionId): string => `choosing-${sessionId}`
 
 /** Whether another tab of this browser is about to go on sending. */
@@ -58,11 +60,14 @@ export class GoingOn {
   readonly missing = signal<readonly KeptSource[]>([])
   /** How many were chosen last that are none of them. */
   readonly strangers = signal(0)
+  /** How many are in. */
+  readonly joined = signal(0)
   readonly #connection: Connection
   readonly #secret: Secret
   readonly #known: readonly Known[]
   readonly #orphans: readonly FileId[]
-  readonly #locked: boolean
+  readonly #hosting: Promise<void>
+  #locked: boolean
   readonly #sources = new Map<string, Source>()
   readonly #over = new AbortController()
 
@@ -77,6 +82,8 @@ export class GoingOn {
       if (source !== undefined) this.#sources.set(kept.key, source)
     }
     this.#look()
+    this.joined.value = admitted(secret.kept.state.host).length
+    this.#hosting = this.missing.value.length > 0 && secret.kept.member.kind === 'end-to-end' ? this.#host() : Promise.resolve()
     void keepAlive(connection, secret.kept.member, { signal: this.#over.signal })
     void holdLock(lockOf(secret.kept.member.sessionId), this.#over.signal)
   }
@@ -101,6 +108,11 @@ export class GoingOn {
       await kept.remove()
       throw new ProblemError({ code: 'SESSION_CLOSED' }, { cause: error })
     }
+  }
+
+  /** How many may be. */
+  get receivers (): number {
+    return this.#secret.kept.state.receivers
   }
 
   /** Whether there is anything to go on with. */
@@ -134,7 +146,24 @@ export class GoingOn {
     }
     const received = new Set(this.#known.flatMap(({ listed }) => listed !== undefined && listed.received > 0 ? [listed.fileId] : []))
     const { member: { kind }, state: { receivers } } = this.#secret.kept
-    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut, locked: this.#locked })
+    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut, locked: this.#locked, hosting: this.#hosting })
+  }
+
+  /** Answers those who join meanwhile. What makes that impossible, who sends on finds out. */
+  async #host (): Promise<void> {
+    const { kept, passphrase: password, derive } = this.#secret
+    await hostJoins(this.#connection, kept.member, {
+      password,
+      derive,
+      state: kept.state.host,
+      onState: (host) => kept.writeHost(host),
+      onJoined: ({ verifier }) => {
+        this.joined.value += 1
+        void kept.addVerifier(verifier)
+      },
+      onLocked: () => { this.#locked = true },
+      signal: this.#over.signal
+    }).catch(() => undefined)
   }
 
   #look (): void {

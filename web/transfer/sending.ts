@@ -50,6 +50,8 @@ export interface EarlierSending extends Achieved {
   readonly leftOut: readonly FileId[]
   /** Whether nobody else is let in. */
   readonly locked: boolean
+  /** Until it resolves, somebody else answers those who join, and writes down what comes of it. */
+  readonly hosting: Promise<void>
 }
 
 /** The session that is sent in. */
@@ -167,7 +169,8 @@ export class Sending {
     return { member, passphrase, derive, host: newHostState() }
   }
 
-  async #goOn ({ kept, passphrase, derive, leftOut }: EarlierSending): Promise<SendSession> {
+  async #goOn ({ kept, passphrase, derive, leftOut, hosting }: EarlierSending): Promise<SendSession> {
+    await hosting
     const { member, state: { code, host, verifiers = [] } } = kept
     this.#kept.value = kept
     this.#member = member
@@ -236,7 +239,7 @@ export class Sending {
         this.#onJoined(joinId)
         delivery.onJoined(joinId)
         this.verifiers.value = [...new Set([...this.verifiers.value, verifier])]
-        this.#kept.value?.writeVerifiers(this.verifiers.value).catch(() => undefined)
+        void this.#kept.value?.addVerifier(verifier)
       },
       onRefused: ({ joinId, reason }) => {
         if (reason === 'gone') delivery.onGone(joinId)

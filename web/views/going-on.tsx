@@ -13,8 +13,8 @@ interface GoingOnProps {
 
 /** What a transfer that was interrupted needs: its files, since a browser gives them to no page that they were not chosen on. */
 export function GoingOnView ({ goingOn, onReady, onStop }: GoingOnProps) {
-  const { goingOn: words, sending: { stop } } = strings.value
-  const { missing: { value: missing }, strangers: { value: strangers } } = goingOn
+  const { goingOn: words, sending: { stop, joined: joinedOf } } = strings.value
+  const { missing: { value: missing }, strangers: { value: strangers }, joined: { value: joined }, receivers } = goingOn
   return (
     <section class='card'>
       <Heading>{words.heading}</Heading>
@@ -26,7 +26,10 @@ export function GoingOnView ({ goingOn, onReady, onStop }: GoingOnProps) {
         }}
       />
       {strangers > 0 && <p class='note warning' role='alert'>{words.strangers(strangers)}</p>}
-      <p role='status' class='state'>{words.missing(missing.length)}</p>
+      <div role='status'>
+        {joined > 0 && <p class='hint'>{joinedOf(joined, receivers)}</p>}
+        <p class='state'>{words.missing(missing.length)}</p>
+      </div>
       <Rows rows={missing}>{({ key, name, size, kind }) => (
         <li key={key} class='row'>
           <KindIcon kind={kind} />
