@@ -1,11 +1,13 @@
 /** Who is let in while a sender is interrupted. */
 
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { startProxy } from '../helpers/proxy.js'
 import { needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
-import { chooseAgain, inAnotherTab, receives, reload, sendHalf, startScene } from './interrupted.js'
-import { enterCode, reads, send, violations } from './page.js'
+import { chooseAgain, HALF, inAnotherTab, MIB, receives, reload, sendHalf, startScene } from './interrupted.js'
+import { enterCode, press, reads, send, violations } from './page.js'
 
 t.test('whoever was being let in when the page was loaded again is let in when it goes on, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
@@ -45,18 +47,23 @@ t.test('a code is entered once in a browser while the files that it needs are ch
 t.test('whoever joins while the files are chosen again is let in, in Chromium', async (t) => {
   if (!await needs(t, 'chromium')) return
   const scene = await startScene(t)
-  const alice = await inAnotherTab(await sendHalf(t, scene))
+  const other = join(scene.folder, 'b.bin')
+  await writeFile(other, scene.content)
+  const alice = await inAnotherTab(await sendHalf(t, scene, { paths: [scene.path, other], after: 12 * MIB + HALF }))
   await enterCode(alice, alice.code)
   await reads(alice, 'Go on sending')
   const bob = await scene.open(`${scene.origin}/#${alice.code}`)
-  await reads(bob, 'On offer')
+  await reads(bob, 'a.bin')
   await reads(alice, 'The other side has joined.')
   t.same([await violations(alice.page), await layoutFaults(alice.page)], [[], []])
   const verifier = await bob.page.$eval('.verifiers code', ({ textContent }) => textContent)
-  await chooseAgain(alice, scene.path)
+  await press(bob, 'Save: a.bin')
+  await reads(bob, 'Saved and verified')
+  await chooseAgain(alice, other)
   await reads(alice, 'Say this code')
   await reads(alice, 'The other side has joined.')
   await reads(alice, verifier)
-  await receives(t, bob, 'a.bin', scene.content)
+  t.same(await alice.page.$$eval('.row.received .name', (names) => names.map(({ textContent }) => textContent)), ['a.bin'])
+  await receives(t, bob, 'b.bin', scene.content)
   await reads(alice, 'Received and verified')
 })

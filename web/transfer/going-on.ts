@@ -21,6 +21,7 @@ import { apiOf, type Connection } from '../../client/session.js'
 import type { Source } from '../../client/source.js'
 import type { FileId, SessionId } from '../../lib/ids.js'
 import { KeptSending } from '../kept/kept-sending.js'
+import type { Owner } from '../kept/kept-session.js'
 import { byName, matchOf, sentSource, wholeSourceOf, type KeptSource } from '../kept/kept-source.js'
 import { holdLock, isFree } from '../kept/tab-lock.js'
 import { ProblemError } from './problem.js'
@@ -67,13 +68,17 @@ export class GoingOn {
   readonly #known: readonly Known[]
   readonly #orphans: readonly FileId[]
   readonly #hosting: Promise<void>
-  #locked: boolean
+  /** Aborted when this is. */
+  readonly #over: AbortController
   readonly #sources = new Map<string, Source>()
-  readonly #over = new AbortController()
+  readonly #received: Set<FileId>
+  #locked: boolean
 
-  private constructor (connection: Connection, secret: Secret, { known, orphans, locked }: Found) {
+  private constructor (connection: Connection, secret: Secret, { known, orphans, locked }: Found, over: AbortController) {
     this.#connection = connection
     this.#secret = secret
+    this.#over = over
+    this.#received = new Set(known.flatMap(({ listed }) => listed !== undefined && listed.received > 0 ? [listed.fileId] : []))
     this.#known = known
     this.#orphans = orphans
     this.#locked = locked
@@ -84,8 +89,7 @@ export class GoingOn {
     this.#look()
     this.joined.value = admitted(secret.kept.state.host).length
     this.#hosting = this.missing.value.length > 0 && secret.kept.member.kind === 'end-to-end' ? this.#host() : Promise.resolve()
-    void keepAlive(connection, secret.kept.member, { signal: this.#over.signal })
-    void holdLock(lockOf(secret.kept.member.sessionId), this.#over.signal)
+    void keepAlive(connection, secret.kept.member, { signal: over.signal })
   }
 
   /**
@@ -96,10 +100,21 @@ export class GoingOn {
    */
   static async open (connection: Connection, { sessionId, passphrase }: Code): Promise<GoingOn> {
     if (passphrase === undefined) throw new ClientError('PASSWORD_MISSING')
+    const over = new AbortController()
+    void holdLock(lockOf(sessionId), over.signal)
+    try {
+      return await GoingOn.#open(connection, { sessionId, passphrase }, over)
+    } catch (error) {
+      over.abort()
+      throw error
+    }
+  }
+
+  static async #open (connection: Connection, { sessionId, passphrase }: Pick<Owner, 'sessionId' | 'passphrase'>, over: AbortController): Promise<GoingOn> {
     const derive = derivingOnce()
     const kept = await KeptSending.open({ sessionId, passphrase, derive })
     try {
-      return new GoingOn(connection, { kept, passphrase, derive }, await findInTime(connection, kept))
+      return new GoingOn(connection, { kept, passphrase, derive }, await findInTime(connection, kept), over)
     } catch (error) {
       if (!isSessionGone(error)) {
         await kept.keep()
@@ -144,9 +159,8 @@ export class GoingOn {
       if (source !== undefined) begun.set(source, entry?.done === true ? source.size ?? 0 : bytesOf(source, listed))
       else if (entry !== undefined) leftOut.push(entry.record.fileId)
     }
-    const received = new Set(this.#known.flatMap(({ listed }) => listed !== undefined && listed.received > 0 ? [listed.fileId] : []))
     const { member: { kind }, state: { receivers } } = this.#secret.kept
-    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received, leftOut, locked: this.#locked, hosting: this.#hosting })
+    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received: this.#received, leftOut, locked: this.#locked, hosting: this.#hosting })
   }
 
   /** Answers those who join meanwhile. What makes that impossible, who sends on finds out. */
@@ -159,9 +173,12 @@ export class GoingOn {
       onState: (host) => kept.writeHost(host),
       onJoined: ({ verifier }) => {
         this.joined.value += 1
-        void kept.addVerifier(verifier)
+        kept.addVerifier(verifier).catch(() => undefined)
       },
       onLocked: () => { this.#locked = true },
+      onEvent: (event) => {
+        if (event.type === 'file.received') this.#received.add(event.fileId)
+      },
       signal: this.#over.signal
     }).catch(() => undefined)
   }

@@ -239,7 +239,7 @@ export class Sending {
         this.#onJoined(joinId)
         delivery.onJoined(joinId)
         this.verifiers.value = [...new Set([...this.verifiers.value, verifier])]
-        void this.#kept.value?.addVerifier(verifier)
+        this.#kept.value?.addVerifier(verifier).catch(() => undefined)
       },
       onRefused: ({ joinId, reason }) => {
         if (reason === 'gone') delivery.onGone(joinId)
