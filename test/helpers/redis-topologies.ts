@@ -27,8 +27,8 @@ export async function tell (port: number, command: string, ...args: Array<string
   }
 }
 
-/** Whether it answers so; not while it does not answer. */
-const answers = async (port: number, expected: string, command: string, ...args: string[]): Promise<boolean> => await tell(port, command, ...args).then((answer) => answer.includes(expected), () => false)
+/** Whether it answers so; not while it does not answer, or closes its connections, as one does that becomes a replica. */
+export const answers = async (port: number, expected: string, command: string, ...args: string[]): Promise<boolean> => await tell(port, command, ...args).then((answer) => answer.includes(expected), () => false)
 
 /** What Redis comes to in its own time. */
 export const until = (holds: () => Promise<boolean>): Promise<void> => eventually(holds, 50)

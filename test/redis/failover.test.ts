@@ -8,7 +8,7 @@ import { call, createSession, joinSession, PASSWORD, randomContent, type Answer,
 import { arrival, listen } from '../helpers/events.js'
 import { sharedSettings, startInstances } from '../helpers/instances.js'
 import type { ServerProcess } from '../helpers/process.js'
-import { moveSlots, startCluster, startSentinels, tell, until } from '../helpers/redis-topologies.js'
+import { answers, moveSlots, startCluster, startSentinels, tell, until } from '../helpers/redis-topologies.js'
 import { movedTo } from '../helpers/restart.js'
 import { needs } from '../helpers/services.js'
 import { beginUpload, offsetOf, sendPiece } from '../helpers/tus.js'
@@ -80,7 +80,7 @@ t.test('a master that dies is followed by its replica', async (t) => {
   await arrival(heard, 'join.joined')
 
   await master.start()
-  await until(async () => (await tell(master.port, 'role')).startsWith('slave'))
+  await until(() => answers(master.port, 'slave', 'role'))
   t.equal((await call(`${session.url}/status`, { token: session.token })).status, 200, 'the old master is nobody\'s any more')
 })
 
@@ -125,15 +125,15 @@ t.test('a cluster of several nodes', async (t) => {
 
   await t.test('who listens learns of a break, and goes over to another node', async (t) => {
     await first.start()
-    await until(async () => (await tell(first.port, 'info', 'replication')).includes('master_link_status:up'))
+    await until(() => answers(first.port, 'master_link_status:up', 'info', 'replication'))
     // The first of its addresses is away already when it starts.
     await second.kill()
     await until(async () => /master,fail /.test((await tell(third.port, 'cluster', 'nodes')).split('\n').find((line) => line.includes(`:${second.port}@`)) ?? ''))
-    await until(async () => (await tell(third.port, 'cluster', 'info')).includes('cluster_state:ok'))
+    await until(() => answers(third.port, 'cluster_state:ok', 'cluster', 'info'))
     const connection = await RedisConnection.open(parseRedisUrl(`redis+cluster://127.0.0.1:${second.port},127.0.0.1:${third.port}`))
     t.teardown(() => { connection.close() })
     await second.start()
-    await until(async () => (await tell(second.port, 'info', 'replication')).includes('master_link_status:up'))
+    await until(() => answers(second.port, 'master_link_status:up', 'info', 'replication'))
     const heard: string[] = []
     connection.subscriber.on('message', (_channel: string, message: string) => { heard.push(message) })
     await connection.subscribe('a channel')
