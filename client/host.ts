@@ -22,7 +22,7 @@ import { ClientError, isClientError, isSessionGone, isTransient, toClientError }
 import { backoff, events, type SessionEvent } from './events.js'
 import type { Admission, HostState } from './host-state.js'
 import { pause, type Connection, type Options } from './http.js'
-import { PATIENCE } from './join.js'
+import { JOINER_PATIENCE } from './join.js'
 import { apiOf, type Member } from './session.js'
 
 /** Wrong confirmations after which the creator answers no more. */
@@ -150,10 +150,9 @@ class Host {
   async #step (attempt: Attempt): Promise<void> {
     if (attempt.status === 'pending') await this.#answer(attempt)
     if (attempt.status === 'confirmed') await this.#decide(attempt)
-    if (attempt.status === 'joined') await this.#tell(attempt.joinId)
   }
 
-  /** An attempt that was to succeed and is not listed any more: whoever made it has left. */
+  /** What has become of somebody who was being let in. Who is not listed any more has left. */
   async #check (id: JoinId, attempts: readonly Attempt[]): Promise<void> {
     const status = attempts.find(({ joinId }) => joinId === id)?.status
     if (status === 'joined') await this.#tell(id)
@@ -231,9 +230,9 @@ class Host {
   }
 
   async #admit ({ joinId, confirmation, wrappedKey, since }: Admission): Promise<void> {
-    if (Date.now() - since > PATIENCE) return this.#lose(joinId)
+    if (Date.now() - since > JOINER_PATIENCE) return this.#lose(joinId)
     if (await unlessEnded(this.#api.accept(joinId, fromHex(confirmation), fromBase64url(wrappedKey), this.#signal))) return this.#tell(joinId)
-    // The server did not take it: it had it already, or the attempt ended before.
+    // The server had it already, or the attempt ended before.
     await this.#check(joinId, await this.#api.attempts(this.#signal))
   }
 

@@ -59,7 +59,7 @@ const WAIT = 25
 /** Milliseconds after which a poll that has not been answered is made anew. */
 const POLL_LIMIT = 40_000
 /** Milliseconds for which the other side is waited for, in each of the two steps that are its to take; the server waits for 60 s. */
-export const PATIENCE = 120_000
+export const JOINER_PATIENCE = 120_000
 /** Milliseconds between polls that are answered without news. */
 const POLL_PAUSE = 200
 /** Times that the state of the session is asked for, once one is in it. */
@@ -195,7 +195,7 @@ async function confirmToServer ({ api, joinId, signal }: Side, { confirmation: o
 
 /** The attempt as soon as its status is none of these. @throws ClientError NOT_ANSWERED if it expires, or nothing happens for too long */
 async function beyond (side: Side, known: readonly [AttemptStatus, ...AttemptStatus[]]): Promise<Attempt> {
-  const deadline = Date.now() + PATIENCE
+  const deadline = Date.now() + JOINER_PATIENCE
   let after = known[0]
   for (let failures = 0; Date.now() < deadline;) {
     // After a failure an answer at once says whether the server is there again.

@@ -50,6 +50,7 @@ export class Gauge {
   /** Something goes on, though no bytes of this have come. */
   touch (): void {
     this.#moved = performance.now()
+    this.isStalled.value = false
   }
 
   /** From the beginning. */

@@ -118,6 +118,7 @@ export class Taking {
   #fail (rows: readonly OfferRow[], error: unknown): void {
     for (const row of rows) {
       if (!row.isComing) continue
+      row.gauge.flush()
       const counted = row.state.value === 'receiving' ? row.gauge.done.value : 0
       row.is.value = { name: 'offered' }
       const { gauge: { total } } = this.#options
