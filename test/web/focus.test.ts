@@ -46,6 +46,25 @@ t.test('who uses the keyboard, or listens', async (t) => {
     t.equal(await focus(bob.page), 'H1 Local Send', 'the heading of the first view')
   })
 
+  await t.test('who types as soon as a view is there is left alone', async (t) => {
+    const [path = ''] = paths
+    const alice = await open(origin)
+    const code = await send(alice, path)
+    const bob = await open(origin)
+    const focused = bob.page.evaluate(() => new Promise<string | undefined>((resolve) => {
+      new MutationObserver((_, observer) => {
+        const field = document.querySelector<HTMLInputElement>('#passphrase')
+        if (field === null) return
+        observer.disconnect()
+        field.focus()
+        // What is done after a view has been drawn is done by then.
+        requestAnimationFrame(() => { setTimeout(() => { resolve(document.activeElement?.id) }, 200) })
+      }).observe(document.body, { childList: true, subtree: true })
+    }))
+    await enterCode(bob, code.split('-').slice(0, 2).join('-'))
+    t.equal(await focused, 'passphrase')
+  })
+
   await t.test('the only file', async (t) => {
     const alice = await open(origin)
     const [path = ''] = paths
