@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { startFlags } from '../test/helpers/project.js'
+import { bare } from './bare.js'
 import { FreeMemory } from './free-memory.js'
 import { startServer } from './process.js'
 import type { Sending } from './sending.js'
@@ -41,7 +42,7 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
   const tiny = join(folder, 'tiny.bin')
   await writeFile(tiny, 'x')
   const withWormhole = await hasWormhole()
-  const sendings = [await localSend(join(folder, 'e2e')), ...withWormhole ? [await wormhole(join(folder, 'wormhole'), 'directly'), await wormhole(join(folder, 'wormhole-relay'), 'by its relay')] : []]
+  const sendings = [await localSend(join(folder, 'e2e')), ...withWormhole ? [await wormhole(join(folder, 'wormhole'), 'directly'), await wormhole(join(folder, 'wormhole-relay'), 'by its relay')] : [], await bare(join(folder, 'bare'))]
   const measured = sendings.map((sending) => ({ sending, samples: new Array<Sample>(), handshakes: new Array<Sample>() }))
   const memory = await FreeMemory.open(folder)
   for (let run = 0; run <= runs; run++) {
@@ -114,7 +115,7 @@ function report (size: number, results: readonly Measured[], withWormhole: boole
   const [own, ...others] = results
   if (own === undefined) throw new RangeError('There is nothing to report.')
   const ratios = others.map((other) => ({ whole: ratio(own, other, wholeRate(size)), bare: ratio(own, other, bareRate(size)) }))
-  const [direct] = ratios
+  const direct = withWormhole ? ratios[0] : undefined
   const marks = direct === undefined
     ? []
     : [mark('From start to end, as a multiple of magic-wormhole', direct.whole.median), mark('The same without the time that a file of one byte takes', direct.bare.median)]
@@ -123,7 +124,7 @@ function report (size: number, results: readonly Measured[], withWormhole: boole
     columns: COLUMNS,
     rows: results.map((result, i) => row(size, result, ratios[i - 1])),
     notes: [
-      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, the free memory was filled with what the system may forget. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole as it is used, directly. By its relay is what it does where neither side can be reached; the relay stores nothing.',
+      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, the free memory was filled with what the system may forget. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole as it is used, directly. By its relay is what it does where neither side can be reached; the relay stores nothing. The bytes alone: the shortest programs that do with them what Local Send does, without a handshake and without anything to go on with (bench/bare.ts).',
       ...withWormhole ? [] : [`**Without magic-wormhole, which this machine does not have at ${WORMHOLE}.**`]
     ],
     marks,

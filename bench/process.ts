@@ -159,12 +159,13 @@ function logged (line: string): { msg: string, level: number } {
   return { msg: 'msg' in entry ? String(entry.msg) : '', level: 'level' in entry ? Number(entry.level) : 0 }
 }
 
-/**
- * Starts `contenders/NAME.ts`. Its types are taken off here and its code handed to a bare Node: a loader inside the measured
- * process would count towards its memory.
- */
-export async function startContender (name: string, env: Readonly<Record<string, string>>): Promise<Server> {
+/** The code of `contenders/NAME.ts`, without its types, for a bare Node: a loader inside the measured process would count towards its memory. */
+export async function codeOfContender (name: string): Promise<string> {
   const source = await readFile(join(import.meta.dirname, 'contenders', `${name}.ts`), 'utf8')
-  const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
-  return await startServer({ name, args: ['--input-type=module', '--eval', code], cwd: import.meta.dirname, env })
+  return (await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })).code
+}
+
+/** Starts `contenders/NAME.ts`, a server. */
+export async function startContender (name: string, env: Readonly<Record<string, string>>): Promise<Server> {
+  return await startServer({ name, args: ['--input-type=module', '--eval', await codeOfContender(name)], cwd: import.meta.dirname, env })
 }

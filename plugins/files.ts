@@ -1,14 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigError } from '../lib/config.js'
-import { CHUNK_LOG2 } from '../lib/crypto/container.js'
 import { Archives } from '../lib/files/archive.js'
 import { ArrivingFiles } from '../lib/files/arriving-files.js'
 import { newFence, type BlobStore } from '../lib/files/blob-store.js'
 import { DiskStore } from '../lib/files/disk-store.js'
 import { Downloads } from '../lib/files/downloads.js'
 import { Files } from '../lib/files/files.js'
-import { MemoryBudget } from '../lib/files/memory-budget.js'
+import { MemoryBudget, SLOT_SIZE } from '../lib/files/memory-budget.js'
 import { ResumableUploads } from '../lib/files/resumable-uploads.js'
 import { S3Store } from '../lib/files/s3-store.js'
 import { SharedQuota } from '../lib/files/shared-quota.js'
@@ -36,8 +35,6 @@ declare module 'fastify' {
   }
 }
 
-/** Plaintext and ciphertext of one chunk. */
-const SLOT_BYTES = 2 * 2 ** CHUNK_LOG2
 /** Milliseconds after which a file that no session claims is nobody's: whoever uploads it has told its session by then, or has gone. */
 const UNCLAIMED_AGE = 86_400_000
 /** Milliseconds between two looks for such files, where more than a process that was killed can leave them. */
@@ -63,7 +60,7 @@ export default fp<SessionsOptions>(async (app, { clock = Date.now }) => {
   const quota = openQuota(app, blobs)
   const turns = redis === null ? new Turns() : await SharedTurns.open(redis)
   if (turns instanceof SharedTurns) app.addHook('onClose', () => { turns.close() })
-  const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_BYTES)
+  const budget = new MemoryBudget(config.STREAM_MEMORY, SLOT_SIZE)
   const types = { allowedTypes: config.ALLOWED_TYPES, allowedExtensions: config.ALLOWED_EXTENSIONS }
 
   const files = new Files({

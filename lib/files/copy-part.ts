@@ -1,7 +1,7 @@
 import type { BlobWriter } from './blob-store.js'
 import type { Checksum } from './checksum.js'
 import { discardOwn } from './discard.js'
-import type { Lane, Release } from './memory-budget.js'
+import { SLOT_SIZE, type Lane, type Release } from './memory-budget.js'
 import type { FileReservation } from './storage-quota.js'
 
 interface Part {
@@ -19,9 +19,6 @@ interface Part {
   readonly onReadable?: ((bytes: number) => void) | undefined
 }
 
-/** Bytes that are written under one slot: the slots are made for chunks, plain and sealed. */
-const PER_SLOT = 2 ** 18
-
 /** A place for a few pieces; given back when all that is in it has been written. */
 class Slot {
   readonly #release: Release
@@ -33,8 +30,8 @@ class Slot {
     this.#release = release
   }
 
-  get hasRoom (): boolean {
-    return this.#open && this.#bytes < PER_SLOT
+  hasRoomFor (bytes: number): boolean {
+    return this.#open && this.#bytes + bytes <= SLOT_SIZE
   }
 
   enter (bytes: number): void {
@@ -75,7 +72,7 @@ export async function copyPart ({ source, writer, lane, reservation, checksums, 
   try {
     for await (const piece of source) {
       await reservation.take(piece.length)
-      if (slot?.hasRoom !== true) slot = new Slot(await lane.acquire())
+      if (slot?.hasRoomFor(piece.length) !== true) slot = new Slot(await lane.acquire())
       size += piece.length
       count(piece.length)
       all = Promise.all([all, write(piece, slot)]).then(() => {})

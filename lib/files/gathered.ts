@@ -1,9 +1,12 @@
 import { finished, type Readable } from 'node:stream'
 import type { Bytes } from '../crypto/bytes.js'
 import { discardOwn } from './discard.js'
+import { SLOT_SIZE } from './memory-budget.js'
 
-/** Bytes from which on a piece is handed out, though more may have come. */
-const ENOUGH = 2 ** 18
+/** Bytes of the largest piece that a socket brings. */
+const LARGEST_READ = 2 ** 16
+/** Bytes from which on a piece is handed out, though more may have come: with one more it may not have room in a slot. */
+const ENOUGH = SLOT_SIZE - LARGEST_READ
 
 /**
  * What a socket brings, in fewer pieces: those of a fast one are of 64 KiB, and each has a long way to go. Put together is what comes

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { CHUNK_LOG2 } from '../crypto/container-sizes.js'
 import { LocalSendError } from '../errors.js'
 import type { SessionId } from '../ids.js'
 
+/** Bytes of a slot: a chunk, plain and sealed; or as much of what is stored as it comes. */
+export const SLOT_SIZE = 2 * 2 ** CHUNK_LOG2
 /** Chunks that one transfer may have in flight at most, however much memory is free: one for each of libuv's threads, one on its way. */
 const MAX_PER_TRANSFER = 5
 /** Milliseconds that a transfer waits for its first slot, unless told otherwise. */

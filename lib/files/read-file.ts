@@ -3,7 +3,7 @@ import type { FileId, SessionId } from '../ids.js'
 import { fencedKey, type BlobReader, type BlobStore } from './blob-store.js'
 import { discard } from './discard.js'
 import { inLane } from './in-lane.js'
-import type { Lane } from './memory-budget.js'
+import { SLOT_SIZE, type Lane } from './memory-budget.js'
 import { openDownload } from './open-download.js'
 import type { ByteRange } from './ranges.js'
 
@@ -48,13 +48,10 @@ export async function * readParts (source: FileSource, parts: readonly number[],
   }
 }
 
-/** Bytes that are read at once. */
-const PIECE = 2 ** 18
-
 /** Streams a range of a blob as it is. */
 async function * copyOut (blob: BlobReader, lane: Lane, { start, end }: ByteRange): AsyncGenerator<Bytes, void> {
   function * pieces (): Generator<() => Promise<Bytes>> {
-    for (let at = start; at < end; at += PIECE) yield () => read(blob, at, Math.min(PIECE, end - at))
+    for (let at = start; at < end; at += SLOT_SIZE) yield () => read(blob, at, Math.min(SLOT_SIZE, end - at))
   }
   for await (const bytes of inLane(lane, pieces())) {
     yield bytes

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { concat } from '../../lib/crypto/bytes.js'
 import { gathered } from '../../lib/files/gathered.js'
+import { SLOT_SIZE } from '../../lib/files/memory-budget.js'
 import { randomContent } from '../helpers/client.js'
 
 async function socketPair (t: Test): Promise<{ readonly near: Socket, readonly far: Socket }> {
@@ -32,7 +33,7 @@ t.test('what a socket brings comes in pieces that are the reader\'s own', async 
     piece.fill(0)
   }
   t.ok(concat(...pieces).every((byte, i) => byte === content[i]), 'all of it, in order')
-  t.ok(pieces.every(({ length }) => length < 2 ** 18 + 2 ** 16), 'and none is large')
+  t.ok(pieces.every(({ length }) => length <= SLOT_SIZE), 'and each has room in a slot')
 })
 
 t.test('what is there in one turn is one piece', async (t) => {
