@@ -30,6 +30,8 @@ export interface DeliveryOptions {
   readonly onSent: (sent: SentFile) => void
   readonly onFailed: (failed: FailedSource) => void
   readonly onProgress: (progress: SendProgress) => void
+  /** Somebody has a file, this side's or another one's; told as often as the server says so. */
+  readonly onReceived?: (fileId: FileId) => void
 }
 
 /** Sends, and counts who has it. */
@@ -79,6 +81,7 @@ export class Delivery {
   /** To be told of every event of the session. */
   onEvent (event: SessionEvent): void {
     if (event.type === 'join.joined') this.#joined.add(event.joinId)
+    if (event.type === 'file.received') this.#options.onReceived?.(event.fileId)
     this.#receipts.onEvent(event)
   }
 
@@ -125,6 +128,7 @@ export class Delivery {
     const there = joined === 0 ? [] : (await patiently(() => api.status({ signal }), signal)).participants.filter(({ role }) => role === 'joiner')
     const listed = []
     for await (const file of allFiles(api, signal)) listed.push(file)
+    for (const { fileId, received } of listed) if (received > 0) this.#options.onReceived?.(fileId)
     this.#receipts.count(listed, joined, there.length)
   }
 

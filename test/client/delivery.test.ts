@@ -3,8 +3,10 @@ import { Delivery } from '../../client/delivery.js'
 import { newHostState, type HostState } from '../../client/host-state.js'
 import { hostJoins } from '../../client/host.js'
 import { joinSession } from '../../client/join.js'
+import { confirmReceived } from '../../client/receive.js'
 import { apiOf } from '../../client/session.js'
 import { bytesSource } from '../../client/source.js'
+import type { FileId } from '../../lib/ids.js'
 import { newJoinId } from '../../lib/new-ids.js'
 import { PASSWORD } from '../helpers/client.js'
 import { eventually } from '../helpers/events.js'
@@ -60,6 +62,36 @@ t.test('who was let in without the run before knowing it, and has left since, is
   t.equal(delivery.receivers, 0)
   stop.abort()
   await running
+})
+
+t.test('what has been received while nobody listened is told of as what is received then', async (t) => {
+  const { origin } = await startServer(t)
+  const connection = { server: origin }
+  const hosting = await startHosting(t, connection, { password: PASSWORD })
+  const { member } = await joinSession(connection, { code: hosting.code, password: PASSWORD })
+  await eventually(() => hosting.log.includes('joined'))
+  const sent: FileId[] = []
+  const received: FileId[] = []
+  const nothing = (): void => {}
+  const delivery = new Delivery({
+    connection,
+    member: hosting.member,
+    sources: ['a', 'b'].map((name) => bytesSource(new Uint8Array(1), { name })),
+    receivers: 1,
+    signal: new AbortController().signal,
+    onSent: ({ fileId }) => { sent.push(fileId) },
+    onFailed: nothing,
+    onProgress: nothing,
+    onReceived: (fileId) => { received.push(fileId) }
+  })
+  await delivery.send()
+  const [first, second] = sent
+  if (first === undefined || second === undefined) throw new Error('Both are sent.')
+  await confirmReceived(connection, member, [first])
+  await delivery.catchUp()
+  t.same(received, [first])
+  delivery.onEvent({ type: 'file.received', fileId: second, role: 'joiner', joinId: bob })
+  t.same(received, [first, second])
 })
 
 t.test('a server that is not there at once is asked again who has joined', async (t) => {

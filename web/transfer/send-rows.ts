@@ -67,19 +67,13 @@ export class SendRows {
   }
 
   /** What tells them of a delivery. */
-  get callbacks (): Pick<DeliveryOptions, 'onProgress' | 'onSent' | 'onFailed'> {
+  get callbacks (): Pick<DeliveryOptions, 'onProgress' | 'onSent' | 'onFailed' | 'onReceived'> {
     return {
       onProgress: ({ source, sent }) => { this.#onProgress(this.#bySource.get(source), sent) },
       onSent: ({ source, fileId }) => { this.#onSent(this.#bySource.get(source), fileId) },
-      onFailed: ({ source, error }) => { this.#onFailed(this.#bySource.get(source), problemOf(error)) }
+      onFailed: ({ source, error }) => { this.#onFailed(this.#bySource.get(source), problemOf(error)) },
+      onReceived: (fileId) => { this.#onReceived(fileId) }
     }
-  }
-
-  /** Somebody has it. */
-  onReceived (fileId: FileId): void {
-    this.#received.add(fileId)
-    const row = this.#byId.get(fileId)
-    if (row !== undefined) row.state.value = 'received'
   }
 
   #onProgress (row: SendRow | undefined, bytes: number): void {
@@ -96,6 +90,12 @@ export class SendRows {
     row.gauge.flush()
     row.state.value = this.#received.has(fileId) ? 'received' : 'sent'
     this.#byId.set(fileId, row)
+  }
+
+  #onReceived (fileId: FileId): void {
+    this.#received.add(fileId)
+    const row = this.#byId.get(fileId)
+    if (row !== undefined) row.state.value = 'received'
   }
 
   /** What is no row is the note behind them. */

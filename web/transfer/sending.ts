@@ -275,7 +275,6 @@ export class Sending {
     // A list that cannot be read now is read after the next break; what is wrong for good, hosting finds out.
     if (event.type === 'reset') delivery.catchUp().catch(() => undefined)
     if (event.type === 'join.refused' && event.reason === 'code') this.#refuse('code')
-    if (event.type === 'file.received') this.files.onReceived(event.fileId)
   }
 
   #refuse (reason: SendRefusal): void {
