@@ -90,6 +90,8 @@ async function goOn (code: Code): Promise<void> {
   typedCode.value = ''
   screen.value = { name: 'going-on', goingOn }
   if (goingOn.missing.value.length === 0) sendOn(goingOn)
+  // Sending on finds out what has become of the session, and says so.
+  else void goingOn.ended.then(() => { sendOn(goingOn) })
 }
 
 /** Sends on, without what is missing; or ends it, for all. Once: what was dropped may be read when something else has been decided. */

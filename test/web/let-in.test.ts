@@ -7,6 +7,7 @@ import { startProxy } from '../helpers/proxy.js'
 import { needs } from '../helpers/services.js'
 import { layoutFaults } from './access.js'
 import { chooseAgain, HALF, inAnotherTab, MIB, receives, reload, sendHalf, startScene } from './interrupted.js'
+import { kept } from './kept.js'
 import { enterCode, press, reads, send, violations } from './page.js'
 
 t.test('whoever was being let in when the page was loaded again is let in when it goes on, in Chromium', async (t) => {
@@ -67,3 +68,33 @@ t.test('whoever joins while the files are chosen again is let in, in Chromium', 
   await receives(t, bob, 'b.bin', scene.content)
   await reads(alice, 'Received and verified')
 })
+
+t.test('whoever a server that encrypts lets in while the files are chosen again is seen, in Chromium', async (t) => {
+  if (!await needs(t, 'chromium')) return
+  const scene = await startScene(t)
+  const alice = await inAnotherTab(await sendHalf(t, scene, { isManaged: true }))
+  await enterCode(alice, alice.code)
+  await reads(alice, 'Go on sending')
+  const bob = await scene.open(`${scene.origin}/#${alice.code}`)
+  await press(bob, 'Join all the same')
+  await reads(alice, 'The other side has joined.')
+  await chooseAgain(alice, scene.path)
+  await reads(alice, 'the server has encrypted it')
+  await reads(alice, 'The other side has joined.')
+  await press(bob, 'Save')
+  await reads(alice, 'Received and verified')
+})
+
+for (const isManaged of [false, true]) {
+  t.test(`a session that ends while the files are chosen again, ${isManaged ? 'managed' : 'end-to-end'}, in Chromium`, async (t) => {
+    if (!await needs(t, 'chromium')) return
+    const scene = await startScene(t)
+    const alice = await inAnotherTab(await sendHalf(t, scene, { isManaged }))
+    await enterCode(alice, alice.code)
+    await reads(alice, 'Go on sending')
+    const [id = ''] = alice.code.split('-')
+    t.equal((await fetch(`${scene.origin}/api/session/${id}/close`, { method: 'POST', headers: { authorization: alice.before[0]?.token ?? '' } })).status, 200)
+    await reads(alice, 'The session has ended.')
+    t.equal((await kept(alice)).records, 0)
+  })
+}

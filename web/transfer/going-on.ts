@@ -12,6 +12,7 @@ import type { Code } from '../../client/code.js'
 import { MARK_KEY } from '../../client/completion-mark.js'
 import { derivingOnce } from '../../client/derive-once.js'
 import { ClientError, isSessionGone } from '../../client/errors.js'
+import { events, type SessionEvent } from '../../client/events.js'
 import { hostJoins } from '../../client/host.js'
 import { admitted } from '../../client/host-state.js'
 import type { SendEntry } from '../../client/journal.js'
@@ -63,6 +64,8 @@ export class GoingOn {
   readonly strangers = signal(0)
   /** How many are in. */
   readonly joined = signal(0)
+  /** When the session has ended meanwhile; otherwise never. */
+  readonly ended: Promise<void>
   readonly #connection: Connection
   readonly #secret: Secret
   readonly #known: readonly Known[]
@@ -88,7 +91,8 @@ export class GoingOn {
     }
     this.#look()
     this.joined.value = admitted(secret.kept.state.host).length
-    this.#hosting = this.missing.value.length > 0 && secret.kept.member.kind === 'end-to-end' ? this.#host() : Promise.resolve()
+    this.#hosting = this.missing.value.length === 0 ? Promise.resolve() : secret.kept.member.kind === 'managed' ? this.#watch() : this.#host()
+    this.ended = new Promise((resolve) => { this.#hosting.catch((error: unknown) => { if (isSessionGone(error)) resolve() }) })
     void keepAlive(connection, secret.kept.member, { signal: over.signal })
   }
 
@@ -160,10 +164,10 @@ export class GoingOn {
       else if (entry !== undefined) leftOut.push(entry.record.fileId)
     }
     const { member: { kind }, state: { receivers } } = this.#secret.kept
-    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received: this.#received, leftOut, locked: this.#locked, hosting: this.#hosting })
+    return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received: this.#received, leftOut, locked: this.#locked, hosting: this.#hosting.catch(() => undefined) })
   }
 
-  /** Answers those who join meanwhile. What makes that impossible, who sends on finds out. */
+  /** Answers those who join meanwhile. @throws ClientError as `hostJoins`; but for an end of the session, who sends on finds out */
   async #host (): Promise<void> {
     const { kept, passphrase: password, derive } = this.#secret
     await hostJoins(this.#connection, kept.member, {
@@ -176,11 +180,28 @@ export class GoingOn {
         kept.addVerifier(verifier).catch(() => undefined)
       },
       onLocked: () => { this.#locked = true },
-      onEvent: (event) => {
-        if (event.type === 'file.received') this.#received.add(event.fileId)
-      },
+      onEvent: (event) => { this.#onEvent(event) },
       signal: this.#over.signal
-    }).catch(() => undefined)
+    })
+  }
+
+  /** Sees who is let in by a server that encrypts. @throws ClientError SESSION_CLOSED, and what breaks the stream of events for good */
+  async #watch (): Promise<void> {
+    const { kept } = this.#secret
+    for await (const event of events(this.#connection, kept.member, { signal: this.#over.signal })) {
+      if (event.type === 'session.closed') throw new ClientError('SESSION_CLOSED')
+      if (event.type === 'session.locked') this.#locked = true
+      if (event.type === 'join.joined') {
+        const { host } = kept.state
+        await kept.writeHost({ ...host, joined: [...host.joined, event.joinId] })
+        this.joined.value += 1
+      }
+      this.#onEvent(event)
+    }
+  }
+
+  #onEvent (event: SessionEvent): void {
+    if (event.type === 'file.received') this.#received.add(event.fileId)
   }
 
   #look (): void {

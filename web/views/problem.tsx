@@ -7,6 +7,8 @@ import { WarningIcon } from './icons.js'
 
 /** What is said in the same words as another failure: to people it is no other. */
 const SAME_AS: Partial<Record<Problem['code'], keyof typeof en.problems>> = {
+  // A token of a session that is there opens it.
+  UNAUTHORIZED: 'SESSION_CLOSED',
   SERVER_DRAINING: 'SERVER_BUSY',
   SERVER_STOPPING: 'SERVER_BUSY',
   STORAGE_UNAVAILABLE: 'SERVER_BUSY',
