@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { CHUNK_LOG2 } from '../crypto/container-sizes.js'
+import { CHUNK_LOG2 } from '../crypto/container.js'
 import { LocalSendError } from '../errors.js'
 import type { SessionId } from '../ids.js'
 

@@ -91,7 +91,7 @@ export class GoingOn {
     }
     this.#look()
     this.joined.value = admitted(secret.kept.state.host).length
-    this.#hosting = this.missing.value.length === 0 ? Promise.resolve() : secret.kept.member.kind === 'managed' ? this.#watch() : this.#host()
+    this.#hosting = this.#meet()
     this.ended = new Promise((resolve) => { this.#hosting.catch((error: unknown) => { if (isSessionGone(error)) resolve() }) })
     void keepAlive(connection, secret.kept.member, { signal: over.signal })
   }
@@ -167,6 +167,12 @@ export class GoingOn {
     return new Sending(this.#connection, [...begun.keys()], { kind, receivers, expiresIn: undefined }, { ...this.#secret, begun, received: this.#received, leftOut, locked: this.#locked, hosting: this.#hosting.catch(() => undefined) })
   }
 
+  /** Sees who joins while files are chosen. @throws what ends that before this is over */
+  async #meet (): Promise<void> {
+    if (this.missing.value.length === 0) return
+    await (this.#secret.kept.member.kind === 'managed' ? this.#watch() : this.#host())
+  }
+
   /** Answers those who join meanwhile. @throws ClientError as `hostJoins`; but for an end of the session, who sends on finds out */
   async #host (): Promise<void> {
     const { kept, passphrase: password, derive } = this.#secret
@@ -193,8 +199,9 @@ export class GoingOn {
       if (event.type === 'session.locked') this.#locked = true
       if (event.type === 'join.joined') {
         const { host } = kept.state
-        await kept.writeHost({ ...host, joined: [...host.joined, event.joinId] })
-        this.joined.value += 1
+        const joined = [...new Set([...host.joined, event.joinId])]
+        this.joined.value = joined.length
+        await kept.writeHost({ ...host, joined })
       }
       this.#onEvent(event)
     }
