@@ -45,12 +45,13 @@ const presentEntry = (entry: NewFile | OpenUpload) => ({
   uploaded_by: entry.uploadedBy,
   uploaded_at: time(entry.uploadedAt),
   ...(entry.maxDownloads !== null && { max_downloads: entry.maxDownloads }),
-  ...(entry.endsAt !== null && { expires_at: time(entry.endsAt) })
+  ...(entry.endsAt !== null && { expires_at: time(entry.endsAt) }),
+  ...(entry.receivedBy !== undefined && { received: entry.receivedBy.length })
 })
 
 export function presentFile (file: NewFile): Static<typeof File> | Static<typeof SealedFile> {
-  const { name, contentType, sha256, sealedMetadata, size, receivedBy } = file
-  const ready = { ...presentEntry(file), state: 'ready' as const, size, offset: size, ...(receivedBy !== undefined && { received: receivedBy.length }) }
+  const { name, contentType, sha256, sealedMetadata, size } = file
+  const ready = { ...presentEntry(file), state: 'ready' as const, size, offset: size }
   return sealedMetadata === null
     ? { ...ready, filename: name ?? '', content_type: contentType, sha256: sha256 ?? '' }
     : { ...ready, metadata: sealedMetadata }

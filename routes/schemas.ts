@@ -146,7 +146,8 @@ const FileCommon = {
   uploaded_at: Time,
   max_downloads: Type.Optional(Type.Integer({ description: 'How often it may be downloaded, where that is limited' })),
   expires_at: Type.Optional(Time),
-  offset: Type.Integer({ minimum: 0, description: 'Bytes received' })
+  offset: Type.Integer({ minimum: 0, description: 'Bytes received' }),
+  received: Type.Optional(Type.Integer({ description: 'How many participants have said that they have it, if any' }))
 }
 
 const Named = {
@@ -159,8 +160,7 @@ const Sealed = { metadata: SealedMetadata }
 const Ready = {
   ...FileCommon,
   state: Type.Literal('ready'),
-  size: Bytes,
-  received: Type.Optional(Type.Integer({ description: 'How many participants have said that they have it, if any' }))
+  size: Bytes
 }
 
 const Coming = {

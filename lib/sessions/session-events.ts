@@ -116,7 +116,7 @@ export class SessionEvents {
     this.#publish(session, { type: 'file.ready', fileId, filename, size, sha256, uploadedBy })
   }
 
-  fileReceived (session: SessionId, { id: fileId, name: filename }: NewFile, participant: ParticipantId): void {
+  fileReceived (session: SessionId, { id: fileId, name: filename }: Pick<NewFile, 'id' | 'name'>, participant: ParticipantId): void {
     this.#publish(session, { type: 'file.received', fileId, filename, participant })
   }
 

@@ -143,14 +143,18 @@ export function removeFile (record: SessionRecord, id: FileId): Changed<Entry | 
   return { record: { ...record, files: record.files.filter((file) => file !== outcome), uploads: record.uploads.filter((upload) => upload !== outcome) }, outcome }
 }
 
-/** Notes who has received files, of all or none; the outcome is those of which that is news. */
-export function markReceived (record: SessionRecord, ids: readonly FileId[], participant: ParticipantId): Changed<readonly StoredFile[] | 'not-found'> {
+/**
+ * Notes who has received files, of all or none; the outcome is those of which that is news. Between two clients a file may have gone past
+ * the server (protocol, section 7), so it may be one of which more would come.
+ */
+export function markReceived (record: SessionRecord, ids: readonly FileId[], participant: ParticipantId): Changed<readonly Entry[] | 'not-found'> {
   const wanted = new Set(ids)
-  const found = record.files.filter(({ id }) => wanted.has(id))
+  const found = (record.kind === 'end-to-end' ? entries(record) : record.files).filter(({ id }) => wanted.has(id))
   if (found.length < wanted.size) return { record, outcome: 'not-found' }
-  const news = new Set(found.filter(({ receivedBy = [] }) => !receivedBy.includes(participant)))
-  const files = record.files.map((file) => news.has(file) ? { ...file, receivedBy: [...file.receivedBy ?? [], participant] } : file)
-  return { record: news.size === 0 ? record : { ...record, files }, outcome: [...news] }
+  const news = new Set<Entry>(found.filter(({ receivedBy = [] }) => !receivedBy.includes(participant)))
+  const noted = <Some extends Entry>(entry: Some): Some => news.has(entry) ? { ...entry, receivedBy: [...entry.receivedBy ?? [], participant] } : entry
+  const changed = { ...record, files: record.files.map(noted), uploads: record.uploads.map(noted) }
+  return { record: news.size === 0 ? record : changed, outcome: [...news] }
 }
 
 /** Whether the own time of a file or an upload is over; a sweeper removes it some seconds later. */

@@ -106,6 +106,8 @@ export interface FileEntry {
   readonly uploadMetadata: string | null
   /** What its sender says of it, sealed for the other participants: base64url; `null` in a managed session. */
   readonly sealedMetadata: string | null
+  /** Who has said that he has it; nothing while nobody has. Of one that is still being uploaded somebody may have got all from its sender himself. */
+  readonly receivedBy?: readonly ParticipantId[]
 }
 
 /** A file that is whole. */
@@ -115,8 +117,6 @@ export interface StoredFile extends FileEntry {
   readonly size: number
   /** Lowercase hex; `null` in an end-to-end session. */
   readonly sha256: string | null
-  /** Who has said that he has it; nothing while nobody has. */
-  readonly receivedBy?: readonly ParticipantId[]
 }
 
 /** A file of which more may come: an upload that can be resumed. */

@@ -168,6 +168,22 @@ t.test('many small files cost few requests', async (t) => {
   t.equal((await received({ file_ids: [ids[0], ids[0]] }, joiner)).summary, '400 INVALID_REQUEST')
 })
 
+t.test('whoever has got a file past the server says so while it is being uploaded', async (t) => {
+  const { origin } = await startServer(t)
+  const session = await createEndToEnd(origin)
+  const joiner = await letIn(session)
+  const events = await listen(session.url, session.token)
+  const sealed = await sealFile(randomContent(3 * S))
+  t.equal((await begin(session, session.token, sealed)).status, 201)
+  const received = (token: string) => call(`${session.url}/received`, { method: 'POST', token, body: { file_ids: [sealed.fileId] } })
+  t.equal((await received(session.token)).summary, '403 OWN_FILE')
+  t.equal((await received(joiner)).summary, '204')
+  t.match((await arrival(events, 'file.received')).data, { file_id: sealed.fileId, role: 'joiner' })
+  t.match(await filesOf(session, joiner), [{ state: 'uploading', received: 1, offset: 0 }])
+  t.match(await send(session, session.token, sealed, 0), /^204/)
+  t.match(await filesOf(session, joiner), [{ state: 'ready', received: 1 }], 'whatever becomes of the upload')
+})
+
 t.test('one download of many counts as one of each, or of none', async (t) => {
   const { origin } = await startServer(t)
   const session = await createSession(origin, { max_downloads: 1 })
