@@ -6,7 +6,7 @@ import { watchContact } from '../client/contact.js'
 import type { Fetch } from '../client/http.js'
 import type { Connection } from '../client/session.js'
 import { CliError } from './cli-error.js'
-import { directFetch } from './direct-fetch.js'
+import { unproxiedFetch } from './unproxied-fetch.js'
 import { EXIT } from './exit-codes.js'
 import { sentenceFor } from './files/system-error.js'
 import type { Report } from './report.js'
@@ -43,6 +43,9 @@ export async function connect ({ server, ca }: ConnectionOptions, report: Report
   return { server: report.server, fetch: await fetchFor(ca) }
 }
 
+/** Whether anything may go past the server. @param direct - what was said on the command line */
+export const mayGoDirectly = (direct: boolean): boolean => direct && (process.env['LOCAL_SEND_NO_DIRECT'] ?? '') === ''
+
 /** The same connection; until the signal fires it is told when it is lost, and when it is back. */
 export const toldOf = (connection: Connection, report: Report, signal: AbortSignal): Connection => watchContact(connection, {
   signal,
@@ -68,7 +71,7 @@ const isLoopback = (hostname: string): boolean => LOOPBACK.some((name) => name =
 /** Past a proxy by undici, which Node's own fetch is made of: node:http knows none. */
 async function fetchFor (ca: string | undefined): Promise<Fetch> {
   const authorities = ca === undefined ? undefined : [...rootCertificates, await readCertificates(ca)]
-  if (PROXY_VARIABLES.every((name) => (process.env[name] ?? '') === '')) return directFetch(authorities)
+  if (PROXY_VARIABLES.every((name) => (process.env[name] ?? '') === '')) return unproxiedFetch({ ca: authorities })
   const { EnvHttpProxyAgent, setGlobalDispatcher } = await import('undici')
   const trust = authorities === undefined ? {} : { ca: authorities }
   const noProxy = [process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? '', ...LOOPBACK].filter((name) => name !== '').join()

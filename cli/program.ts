@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { version } from '../lib/version.js'
 import { completion, SHELLS, type Shell } from './commands/completion.js'
 import { receive, type ReceiveOptions } from './commands/receive.js'
@@ -41,6 +41,7 @@ export function buildProgram ({ context, onExit, write }: Surroundings): Command
     .option('--choose', 'ask for a passphrase of your own instead of making one up')
     .option('--passphrase-file <file>', 'take the passphrase from a file, or standard input (-); also LOCAL_SEND_PASSPHRASE')
     .option('--managed', 'let the server encrypt, so that any HTTP client can receive')
+    .addOption(direct('let the receiver take nothing from this machine, only from the server'))
     .option('--verify', 'show what both sides can compare by voice')
     .option('--resume <code>', 'go on with an interrupted transfer')
     .option('-o, --output <folder>', 'where files that come in return go', '.')
@@ -57,6 +58,7 @@ export function buildProgram ({ context, onExit, write }: Surroundings): Command
     .option('--send <paths...>', 'send these in return')
     .option('--passphrase-file <file>', 'take the passphrase from a file, or standard input (-); also LOCAL_SEND_PASSPHRASE')
     .option('--managed', 'expect a session that the server encrypts')
+    .addOption(direct('take nothing from the sender\'s machine, only from the server'))
     .option('--verify', 'compare by voice before anything is received')
     .option('--resume', 'go on with an interrupted transfer')
     .action(async (code: string | undefined, options: ReceiveOptions & Json) => { onExit(await receive(code, options, context(options.json === true))) })
@@ -75,6 +77,8 @@ export function buildProgram ({ context, onExit, write }: Surroundings): Command
 
   return program
 }
+
+const direct = (description: string): Option => new Option('--no-direct', `${description}; also LOCAL_SEND_NO_DIRECT=1`).default(true)
 
 interface Json { readonly json?: true }
 

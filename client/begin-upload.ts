@@ -107,7 +107,8 @@ export async function beginUpload (sender: Sender, { source, key }: KeyedSource)
     return { fileId, content, offset: 0, resumed: false }
   }
   const fileId = newFileId()
-  const metadata = await sealDescription(sender, contentKey, source, fileId)
+  const direct = source.size !== null && journal !== undefined ? sender.direct?.addresses : undefined
+  const metadata = await sealDescription(sender, contentKey, source, fileId, direct)
   const sealed = { salt: newSalt(), chunkLog2: SENT_CHUNK_LOG2, metadata }
   await journal?.begin([{ key, record: { ...common, fileId, sealed } }])
   const content = new SealedContent(source, { ...sealed, contentKey, fileId, writer: writerOf(sender.member), journal, key, noted: 0 })
@@ -125,11 +126,16 @@ async function beginOnce ({ api, signal }: Sender, length: number | null, fields
   }
 }
 
-/** @throws ClientError SOURCE_FAILED */
-export async function sealDescription (sender: Sender, contentKey: Bytes, source: Source, fileId: FileId): Promise<Bytes> {
+/**
+ * @param direct - where this side hands the source out itself
+ * @throws ClientError SOURCE_FAILED
+ */
+export async function sealDescription (sender: Sender, contentKey: Bytes, source: Source, fileId: FileId, direct?: readonly string[]): Promise<Bytes> {
   try {
-    return await sealMetadata(descriptionOf(source), { contentKey, fileId, writer: writerOf(sender.member) })
+    return await sealMetadata({ ...descriptionOf(source), ...(direct !== undefined && { direct }) }, { contentKey, fileId, writer: writerOf(sender.member) })
   } catch (cause) {
+    // A long name is worth more than a short way.
+    if (direct !== undefined) return await sealDescription(sender, contentKey, source, fileId)
     throw new ClientError('SOURCE_FAILED', { detail: 'Its name is too long, or its date is none.', cause })
   }
 }

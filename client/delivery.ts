@@ -2,6 +2,7 @@
 
 import type { FileId, JoinId } from '../lib/ids.js'
 import { completionMark } from './completion-mark.js'
+import type { DirectSending } from './direct-sending.js'
 import type { SessionEvent } from './events.js'
 import { admitted, newHostState, type HostState } from './host-state.js'
 import type { Connection } from './http.js'
@@ -20,6 +21,8 @@ export interface DeliveryOptions {
   readonly sources: readonly Source[]
   /** See `sendFiles`. */
   readonly journal?: SendJournal | undefined
+  /** See `sendFiles`. */
+  readonly direct?: DirectSending | undefined
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
   /** What the run before left: some of those who had joined may have gone since, and no event tells of it. */
@@ -81,7 +84,9 @@ export class Delivery {
   /** To be told of every event of the session. */
   onEvent (event: SessionEvent): void {
     if (event.type === 'join.joined') this.#joined.add(event.joinId)
-    if (event.type === 'file.received') this.#options.onReceived?.(event.fileId)
+    if (event.type === 'join.requested') this.#options.direct?.expect('joining')
+    if (event.type === 'join.joined') this.#options.direct?.expect('joined')
+    if (event.type === 'file.received') this.#received(event.fileId)
     this.#receipts.onEvent(event)
   }
 
@@ -128,13 +133,18 @@ export class Delivery {
     const there = joined === 0 ? [] : (await patiently(() => api.status({ signal }), signal)).participants.filter(({ role }) => role === 'joiner')
     const listed = []
     for await (const file of allFiles(api, signal)) listed.push(file)
-    for (const { fileId, received } of listed) if (received > 0) this.#options.onReceived?.(fileId)
+    for (const { fileId, received } of listed) if (received > 0) this.#received(fileId)
     this.#receipts.count(listed, joined, there.length)
   }
 
+  #received (fileId: FileId): void {
+    this.#options.direct?.received(fileId)
+    this.#options.onReceived?.(fileId)
+  }
+
   async * #sendAll (sources: readonly Source[]): AsyncGenerator<SentFile, void, undefined> {
-    const { connection, member, journal, signal, maxDownloads, onProgress, onFailed } = this.#options
-    for await (const outcome of sendFiles(connection, member, sources, { journal, maxDownloads, signal, onProgress })) {
+    const { connection, member, journal, direct, signal, maxDownloads, onProgress, onFailed } = this.#options
+    for await (const outcome of sendFiles(connection, member, sources, { journal, direct, maxDownloads, signal, onProgress })) {
       if ('fileId' in outcome) {
         this.#own.add(outcome.fileId)
         this.#receipts.add(outcome.fileId)

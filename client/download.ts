@@ -16,6 +16,8 @@ export interface DownloadRequest {
   readonly from: number
   /** Offset behind the last byte; all of them by default. */
   readonly to?: number
+  /** Where the bytes come from as long as it has them, before the server is asked; only for what has no end. */
+  readonly direct?: ((from: number) => Promise<Download | undefined>) | undefined
   readonly retries: Retries
   readonly signal: AbortSignal
 }
@@ -28,13 +30,14 @@ export interface DownloadRequest {
  * @throws ClientError NETWORK when nothing has come for too many tries; FILE_DAMAGED if the server has another file by now; what
  *   the server answers
  */
-export async function * downloadBytes ({ api, fileId, from, to, retries, signal }: DownloadRequest): AsyncGenerator<Uint8Array, void, undefined> {
+export async function * downloadBytes ({ api, fileId, from, to, direct, retries, signal }: DownloadRequest): AsyncGenerator<Uint8Array, void, undefined> {
   let at = from
   let etag: string | undefined
   let size: number | null = null
   for (;;) {
     try {
-      const download = await api.download(fileId, { from: at, ...(to !== undefined && { to }), ifRange: etag, signal })
+      const fromSender = to === undefined ? await direct?.(at) : undefined
+      const download = fromSender ?? await api.download(fileId, { from: at, ...(to !== undefined && { to }), ifRange: etag, signal })
       etag = sameFile(etag, download)
       size = download.size ?? size
       const end = to ?? size

@@ -30,6 +30,8 @@ export interface OfferedFile {
   readonly kind?: 'text' | 'directory'
   /** Permission bits; honour only the owner's execute bit. */
   readonly mode?: number
+  /** Where its sender himself hands it out while he sends it; see {@link ReceiveOptions.direct}. */
+  readonly direct?: readonly string[]
   /** Who wrote it; `S` in managed sessions, where the server encrypts. */
   readonly writer: Writer
   /** As the server says. */

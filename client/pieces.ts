@@ -154,6 +154,7 @@ export class SealedContent implements Content {
   async * pieces (offset: number, sizeAt: (offset: number) => number, signal: AbortSignal): AsyncGenerator<Piece, void, undefined> {
     const sealedSize = this.#chunkSize + TAG_SIZE
     const first = Math.max(0, Math.floor((offset - HEADER_SIZE) / sealedSize))
+    if (first > this.#noted) throw new RangeError('Chunks are sealed in a row: nobody has what comes behind those that were noted.')
     const sealer = await createSealer({ ...this.#sealing, startAt: first })
     const buffers = new Buffers()
     let at = first === 0 ? 0 : HEADER_SIZE + first * sealedSize

@@ -12,8 +12,9 @@ import { HEADER_SIZE, openContainer, TAG_SIZE, type Opener } from '../lib/crypto
 import { inFlight, takeHead } from '../lib/crypto/streams.js'
 import type { FileId } from '../lib/ids.js'
 import { isLocalSendError } from '../lib/errors.js'
+import type { DirectReceiving } from './direct-receiving.js'
 import { downloadBytes, type DownloadRequest } from './download.js'
-import { ClientError } from './errors.js'
+import { ClientError, isClientError } from './errors.js'
 import type { Connection, Options } from './http.js'
 import type { OfferedFile } from './offers.js'
 import { receivePlain, type Digest, type ReceiveStart } from './receive-plain.js'
@@ -32,6 +33,8 @@ export interface ReceiveOptions extends Options {
   readonly onStart?: ((start: ReceiveStart) => Promise<void> | void) | undefined
   /** Managed sessions only: a SHA-256 that has been given the first `from` bytes. WebCrypto has none that takes a stream, so without it only the length is checked. */
   readonly digest?: Digest | undefined
+  /** Takes a file that is being sent from its sender's own machine, where that can be reached. */
+  readonly direct?: DirectReceiving | undefined
   readonly retry?: RetryPolicy | undefined
 }
 
@@ -44,7 +47,8 @@ export interface ReceiveOptions extends Options {
  */
 export async function * receiveFile (connection: Connection, member: Member, file: OfferedFile, options: ReceiveOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const { retry = PATIENT, signal = new AbortController().signal } = options
-  const request = { api: apiOf(connection, member), fileId: file.fileId, retries: new Retries(retry, signal), signal }
+  const direct = options.direct && ((from: number) => options.direct?.download(file, from, signal) ?? Promise.resolve(undefined))
+  const request = { api: apiOf(connection, member), fileId: file.fileId, direct, retries: new Retries(retry, signal), signal }
   const { contentKey } = member
   if (contentKey === undefined) yield * receivePlain(request, file, options)
   else yield * receiveSealed(request, file, contentKey, options)
@@ -53,18 +57,46 @@ export async function * receiveFile (connection: Connection, member: Member, fil
 /** What is known of a download before it is clear where it begins. */
 type Request = Omit<DownloadRequest, 'from' | 'to'>
 
-async function * receiveSealed (request: Request, file: OfferedFile, contentKey: Bytes, { from = 0, header: known, onStart }: ReceiveOptions): AsyncGenerator<Bytes, void, undefined> {
+/** How far a file has been opened. */
+interface Place {
+  opener?: Opener
+  /** The next chunk. */
+  next: number
+}
+
+async function * receiveSealed (request: Request, file: OfferedFile, contentKey: Bytes, options: ReceiveOptions): AsyncGenerator<Bytes, void, undefined> {
+  try {
+    yield * receiveEitherWay(request, file, contentKey, options)
+  } catch (error) {
+    throw isLocalSendError(error, 'CONTAINER_DAMAGED') ? damaged(undefined, error) : error
+  }
+}
+
+/** What does not open may not have come from the sender, who is not known past the server: then it is the server's turn. */
+async function * receiveEitherWay (request: Request, file: OfferedFile, contentKey: Bytes, options: ReceiveOptions): AsyncGenerator<Bytes, void, undefined> {
+  const place: Place = { next: 0 }
+  try {
+    yield * openFile(request, file, contentKey, options, place)
+    return
+  } catch (error) {
+    if (request.direct === undefined || !(isLocalSendError(error, 'CONTAINER_DAMAGED') || isClientError(error, 'FILE_DAMAGED'))) throw error
+  }
+  const fromServer = { ...request, direct: undefined }
+  if (place.opener === undefined) yield * openFile(fromServer, file, contentKey, options, place)
+  else yield * openChunks(place.opener, place, file.size, downloadBytes({ ...fromServer, from: offsetOf(place.opener, place.next) }))
+}
+
+async function * openFile (request: Request, file: OfferedFile, contentKey: Bytes, { from = 0, header: known, onStart }: ReceiveOptions, place: Place): AsyncGenerator<Bytes, void, undefined> {
   const { fileId, writer: writers, size } = file
   const whole = from === 0 ? downloadBytes({ ...request, from: 0 }) : undefined
   try {
     const { head: header, rest } = whole === undefined ? await headOf(request, known) : await takeHead(whole, HEADER_SIZE)
     if (known !== undefined && !equalBytes(header, known)) throw damaged('It is another one than before.')
     const opener = await openContainer(header, { contentKey, fileId, writers })
-    const first = firstChunk(from, size, opener.chunkSize)
-    await onStart?.({ at: first * opener.chunkSize, header })
-    yield * openChunks(opener, first, size, rest ?? downloadBytes({ ...request, from: HEADER_SIZE + first * (opener.chunkSize + TAG_SIZE) }))
-  } catch (error) {
-    throw isLocalSendError(error, 'CONTAINER_DAMAGED') ? damaged(undefined, error) : error
+    place.next = firstChunk(from, size, opener.chunkSize)
+    await onStart?.({ at: place.next * opener.chunkSize, header })
+    place.opener = opener
+    yield * openChunks(opener, place, size, rest ?? downloadBytes({ ...request, from: offsetOf(opener, place.next) }))
   } finally {
     await whole?.return()
   }
@@ -82,12 +114,17 @@ async function headOf (request: Request, known: Bytes | undefined): Promise<{ re
 const firstChunk = (from: number, size: number | null, chunkSize: number): number =>
   Math.max(0, Math.ceil(Math.min(from, size ?? from) / chunkSize) - 1)
 
-async function * openChunks (opener: Opener, first: number, size: number | null, ciphertext: AsyncIterable<Uint8Array>): AsyncGenerator<Bytes, void, undefined> {
+const offsetOf = ({ chunkSize }: Opener, chunk: number): number => HEADER_SIZE + chunk * (chunkSize + TAG_SIZE)
+
+/** @param place - where it begins; moved on with every chunk that has been opened */
+async function * openChunks (opener: Opener, place: Place, size: number | null, ciphertext: AsyncIterable<Uint8Array>): AsyncGenerator<Bytes, void, undefined> {
+  const first = place.next
   let received = first * opener.chunkSize
   const opened = inFlight(cutChunks(ciphertext, opener.chunkSize + TAG_SIZE), async ({ index, last, bytes }) => ({ last, plaintext: await opener.open(first + index, last, bytes) }))
   for await (const { last, plaintext } of opened) {
     received += plaintext.length
     if (size !== null && (last ? received !== size : received >= size)) throw damaged('It has another size than its sender said.')
+    place.next += 1
     if (plaintext.length > 0) yield plaintext
   }
 }

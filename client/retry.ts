@@ -41,15 +41,16 @@ export class Retries {
   /**
    * Waits until it is time to try again.
    *
+   * @param signal - ends the waiting; that of the transfer by default
    * @throws the error itself if it will not pass, or has come too often; the signal's reason
    */
-  async after (error: unknown): Promise<void> {
-    this.#signal.throwIfAborted()
+  async after (error: unknown, signal = this.#signal): Promise<void> {
+    signal.throwIfAborted()
     this.#failures += 1
     if (!isPassing(error) || this.#failures >= this.#policy.tries) throw error
     const { delay, longest } = this.#policy
     const asked = isClientError(error) ? (error.retryAfter ?? 0) * 1000 : 0
-    await pause(Math.min(longest, Math.max(asked, delay * 2 ** (this.#failures - 1))), this.#signal)
+    await pause(Math.min(longest, Math.max(asked, delay * 2 ** (this.#failures - 1))), signal)
   }
 }
 

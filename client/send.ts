@@ -6,6 +6,7 @@
 import { Earlier } from './earlier.js'
 import { ahead } from './ahead.js'
 import { deliver } from './deliver.js'
+import type { DirectSending } from './direct-sending.js'
 import { isClientError } from './errors.js'
 import type { Connection, Options } from './http.js'
 import type { SendJournal } from './journal.js'
@@ -25,6 +26,8 @@ export type SendOutcome = SentFile | FailedSource
 export interface SendOptions extends Options {
   /** What makes an interrupted process's work resumable. Without it nothing is kept, and no time spent on digests. */
   readonly journal?: SendJournal | undefined
+  /** Hands large sources to the one receiver past the server, too; needs a journal. */
+  readonly direct?: DirectSending | undefined
   /** Called when bytes of a source have arrived at the server. */
   readonly onProgress?: ((progress: SendProgress) => void) | undefined
   /** How often each file may be downloaded. */
@@ -60,8 +63,8 @@ export async function * sendFiles (connection: Connection, member: Member, sourc
   }
 }
 
-function senderOf (connection: Connection, member: Member, { journal, onProgress = () => undefined, maxDownloads, retry = PATIENT, signal = new AbortController().signal }: SendOptions): Sender {
-  return { connection, member, api: apiOf(connection, member), journal, onProgress, maxDownloads, signal, retries: () => new Retries(retry, signal) }
+function senderOf (connection: Connection, member: Member, { journal, direct, onProgress = () => undefined, maxDownloads, retry = PATIENT, signal = new AbortController().signal }: SendOptions): Sender {
+  return { connection, member, api: apiOf(connection, member), journal, direct, onProgress, maxDownloads, signal, retries: () => new Retries(retry, signal) }
 }
 
 async function sendOrFail (sender: Sender, large: KeyedSource): Promise<SendOutcome> {

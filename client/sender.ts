@@ -4,6 +4,7 @@ import type { Writer } from '../lib/crypto/container.js'
 import type { Metadata } from '../lib/crypto/metadata.js'
 import type { FileId } from '../lib/ids.js'
 import type { Api } from './api.js'
+import type { DirectSending } from './direct-sending.js'
 import { isClientError, type ClientError, type ClientErrorCode } from './errors.js'
 import type { Connection } from './http.js'
 import type { SendJournal } from './journal.js'
@@ -14,7 +15,7 @@ import type { Source } from './source.js'
 /** How far one source has come. */
 export interface SendProgress {
   readonly source: Source
-  /** Bytes of the source that the server has. */
+  /** Bytes of the source that the server has, or the receiver himself. */
   readonly sent: number
 }
 
@@ -24,6 +25,7 @@ export interface Sender {
   readonly member: Member
   readonly api: Api
   readonly journal: SendJournal | undefined
+  readonly direct: DirectSending | undefined
   readonly maxDownloads: number | undefined
   readonly signal: AbortSignal
   readonly onProgress: (progress: SendProgress) => void
@@ -31,7 +33,7 @@ export interface Sender {
   readonly retries: () => Retries
 }
 
-/** A source that the server has. */
+/** A source that the server has, or the receiver himself. */
 export interface SentFile {
   /** As it was when it was sent. */
   readonly source: Source

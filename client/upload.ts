@@ -53,26 +53,43 @@ export async function sendLarge (sender: Sender, keyed: KeyedSource): Promise<Se
   }
 }
 
-/** Sends what the server has not. @returns bytes of the source */
+/** Sends what the server has not, unless the receiver takes it from here. @returns bytes of the source */
 async function transfer (sender: Sender, { source }: KeyedSource, { fileId, content, offset }: Begun): Promise<number> {
-  const { signal, onProgress } = sender
+  const { signal } = sender
+  const onSent = (sent: number): void => { sender.onProgress({ source, sent }) }
+  const handingOut = content.repeatable && offset !== content.length ? sender.direct?.begin(fileId, content) : undefined
   const pace = new Pace(content.length)
   const retries = sender.retries()
-  let from = offset
-  for (let rewinds = 0; from !== content.length; rewinds++) {
-    try {
-      const at = from
-      for await (const piece of ahead((ending) => content.pieces(at, (offset) => pace.sizeAt(offset), ending), signal)) {
-        await sendPiece(sender, fileId, { piece, from, pace, retries, whole: content.length })
-        onProgress({ source, sent: piece.sent })
-        if (piece.last) return piece.sent
-      }
-    } catch (error) {
-      if (!(error instanceof Rewound) || !content.repeatable || rewinds === MAX_REWINDS) throw error
-      from = error.offset
-    }
+  const onDirect = (sent: number): void => {
+    retries.progress()
+    onSent(sent)
   }
-  return source.size ?? 0
+  let from = offset
+  let rewinds = 0
+  try {
+    while (from !== content.length) {
+      if (await handingOut?.handOut(onDirect, signal) === true) {
+        if (source.size !== null) onSent(source.size)
+        break
+      }
+      try {
+        const at = from
+        for await (const piece of ahead((ending) => content.pieces(at, (offset) => pace.sizeAt(offset), ending), signal)) {
+          if (!await sendUnlessAsked(sender, fileId, { piece, from, pace, retries, whole: content.length, asked: handingOut?.whenAsked() })) break
+          onSent(piece.sent)
+          if (piece.last) return piece.sent
+          from = piece.offset + piece.bytes.length
+        }
+      } catch (error) {
+        if (!(error instanceof Rewound) || !content.repeatable || rewinds === MAX_REWINDS) throw error
+        rewinds += 1
+        from = error.offset
+      }
+    }
+    return source.size ?? 0
+  } finally {
+    handingOut?.end()
+  }
 }
 
 interface Sending {
@@ -83,6 +100,22 @@ interface Sending {
   readonly retries: Retries
   /** Bytes of the whole upload; `null`: told with the last piece. */
   readonly whole: number | null
+}
+
+/**
+ * Sends a piece, and leaves off when the receiver asks this side for the file.
+ * @returns whether all of it was sent
+ */
+async function sendUnlessAsked (sender: Sender, fileId: FileId, { asked, ...sending }: Sending & { readonly asked: AbortSignal | undefined }): Promise<boolean> {
+  const { signal } = sender
+  try {
+    await sendPiece({ ...sender, signal: asked === undefined ? signal : AbortSignal.any([signal, asked]) }, fileId, sending)
+    return true
+  } catch (error) {
+    signal.throwIfAborted()
+    if (asked?.aborted === true) return false
+    throw error
+  }
 }
 
 /** Sends a piece, as often as the connection breaks from where the server then stands. */
@@ -110,7 +143,8 @@ async function sendPiece ({ api, signal }: Sender, fileId: FileId, { piece: { of
       throw new ClientError('UPLOAD_OFFSET_MISMATCH')
     } catch (error) {
       if (error instanceof Rewound) throw error
-      await retries.after(error)
+      signal.throwIfAborted()
+      await retries.after(error, signal)
       sure = false
     }
   }

@@ -1,6 +1,7 @@
 /** Writing what is received: large files as they come, small ones by the batch; each noted so that another run can go on. */
 
 import { ahead } from '../../client/ahead.js'
+import type { DirectReceiving } from '../../client/direct-receiving.js'
 import { receiveMany, isSmallOffer } from '../../client/receive-many.js'
 import { receiveFile, type Digest } from '../../client/receive.js'
 import { isClientError, type ClientError } from '../../client/errors.js'
@@ -26,6 +27,7 @@ export interface FileReceiverOptions {
   readonly member: Member
   readonly folder: OutputFolder
   readonly journal: ReceiveJournal
+  readonly direct?: DirectReceiving | undefined
   readonly onBytes: (file: OfferedFile, bytes: number) => void
   readonly signal: AbortSignal
 }
@@ -131,7 +133,7 @@ export class FileReceiver {
   }
 
   async #receiveLarge ({ file, replace }: Accepted): Promise<Received> {
-    const { connection, member, journal, signal, onBytes } = this.#options
+    const { connection, member, journal, direct, signal, onBytes } = this.#options
     const { partial, from, header } = await this.#partialFor({ file, replace })
     this.#open.add(partial)
     const digest = member.kind === 'managed' ? newDigest() : undefined
@@ -144,7 +146,7 @@ export class FileReceiver {
         size = synced = start.at
         onBytes(file, start.at)
       }
-      for await (const bytes of ahead((signal) => receiveFile(connection, member, file, { from, header, onStart, digest, signal }), signal)) {
+      for await (const bytes of ahead((signal) => receiveFile(connection, member, file, { from, header, onStart, digest, direct, signal }), signal)) {
         const { length } = bytes
         await partial.write(bytes)
         discardOwn(bytes)

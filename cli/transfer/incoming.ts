@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isCompletionMark } from '../../client/completion-mark.js'
 import { confirmThoseThere } from '../../client/confirm.js'
+import type { DirectReceiving } from '../../client/direct-receiving.js'
 import type { SessionEvent } from '../../client/events.js'
 import type { OfferedFile, Offer } from '../../client/offers.js'
 import { safePath } from '../../client/safe-path.js'
@@ -30,6 +31,8 @@ export interface IncomingOptions extends AcceptanceOptions {
   readonly journal: ReceiveJournal
   /** The ids that this side has written. */
   readonly own: () => ReadonlySet<FileId>
+  /** Takes what is being sent past the server, where that is wanted. */
+  readonly direct: DirectReceiving | undefined
   readonly signal: AbortSignal
 }
 

@@ -1,5 +1,6 @@
 import { isCompletionMark } from '../../client/completion-mark.js'
 import { Delivery } from '../../client/delivery.js'
+import type { DirectSending } from '../../client/direct-sending.js'
 import type { HostState } from '../../client/host-state.js'
 import type { SendJournal } from '../../client/journal.js'
 import type { FailedSource, SendProgress, SentFile } from '../../client/send.js'
@@ -14,6 +15,8 @@ export interface OutgoingOptions {
   readonly member: Member
   readonly sources: readonly Source[]
   readonly journal: SendJournal
+  /** Hands out what is being sent past the server. */
+  readonly direct: DirectSending | undefined
   readonly report: Report
   /** How many are to have received everything before it counts as done. */
   readonly receivers: number
@@ -51,7 +54,7 @@ export class Outgoing {
     await this.delivery.send()
     report.endProgress()
     const size = formatSize([...this.#sent.values()].reduce((sum, bytes) => sum + bytes, 0))
-    report.tell({ event: 'sent', files: this.#files, failed: this.delivery.failed }, `Uploaded ${count(this.#files, 'file')}, ${size}.`)
+    report.tell({ event: 'sent', files: this.#files, failed: this.delivery.failed }, `Sent ${count(this.#files, 'file')}, ${size}.`)
   }
 
   #tellSent ({ source, fileId, size }: SentFile): void {

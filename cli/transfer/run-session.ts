@@ -10,6 +10,8 @@ import type { DeriveW } from '../../lib/crypto/password.js'
 import { CliError } from '../cli-error.js'
 import { toldOf } from '../connection.js'
 import type { Context } from '../context.js'
+import type { DirectListener } from '../direct/listener.js'
+import { listenDirectly, receiveDirectly } from '../direct/ways.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { OutputFolder } from '../files/output-folder.js'
 import { Interrupted } from '../interrupt.js'
@@ -34,6 +36,8 @@ export interface SessionRun extends AcceptanceOptions {
   readonly sources: readonly Source[]
   /** Whether whoever joins is shown with the verifier. */
   readonly verify: boolean
+  /** Whether what is sent may go past the server. */
+  readonly direct: boolean
 }
 
 /** Milliseconds in which the other side is told of an end. */
@@ -49,7 +53,9 @@ export async function runSession (given: SessionRun, context: Context): Promise<
   const run = { ...given, connection: toldOf(given.connection, context.report, signal) }
   const sendJournal = await SendJournalFolder.open(run.folder.path, run.folder.sealing)
   const receiveJournal = await ReceiveJournal.open(run.folder.path, run.folder.sealing)
-  const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal }).catch(async (error: unknown) => {
+  const listener = await listenDirectly(run, context.report)
+  const parts = await partsOf(run, { context, signal, sendJournal, receiveJournal, listener }).catch(async (error: unknown) => {
+    await listener?.close()
     // What an earlier run has left is worth more than this one.
     if (run.resumed) await run.folder.keep()
     else {
@@ -72,6 +78,7 @@ export async function runSession (given: SessionRun, context: Context): Promise<
   context.report.endProgress()
   await Promise.allSettled(background)
   await parts.incoming.end(keeps)
+  await listener?.close()
   await sendJournal.close()
   if (!keeps && !await farewell(run)) context.report.warn(unheardFarewell(run))
   await (keeps ? run.folder.keep() : run.folder.remove())
@@ -97,15 +104,16 @@ interface Journals {
   readonly signal: AbortSignal
   readonly sendJournal: SendJournalFolder
   readonly receiveJournal: ReceiveJournal
+  readonly listener: DirectListener | undefined
 }
 
-async function partsOf (run: SessionRun, { context: { report }, signal, sendJournal, receiveJournal }: Journals): Promise<Parts> {
+async function partsOf (run: SessionRun, { context: { report }, signal, sendJournal, receiveJournal, listener }: Journals): Promise<Parts> {
   const { connection, member, sources, state, yes, force } = run
   let onClosed = (): void => {}
   const closed = new Promise<void>((resolve) => { onClosed = resolve })
   const receivers = member.role === 'creator' ? state.receivers : 1
-  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, report, receivers, signal, host: state.host, maxDownloads: state.maxDownloads })
-  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.delivery.own ?? [], ...sendJournal.fileIds]), yes, force, signal })
+  const outgoing = sources.length === 0 ? undefined : new Outgoing({ connection, member, sources, journal: sendJournal, direct: listener?.sending, report, receivers, signal, host: state.host, maxDownloads: state.maxDownloads })
+  const incoming = new Incoming({ connection, member, report, folder: await OutputFolder.open(state.output), journal: receiveJournal, own: () => new Set([...outgoing?.delivery.own ?? [], ...sendJournal.fileIds]), direct: receiveDirectly(run, report), yes, force, signal })
   return { outgoing, incoming, closed, onClosed }
 }
 

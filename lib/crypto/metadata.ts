@@ -3,7 +3,7 @@
  *
  *     sealed    = header(92, "LSM1", chunkLog2 00, part 0) ‖ AES-256-GCM(encKey, nonce_0 of a last chunk, plaintext, aad = header)
  *     plaintext = u16 length of the JSON ‖ JSON, UTF-8 ‖ zeros, to a multiple of 512, at most 4096
- *     JSON      = {"name", "size", "type", "modified", "kind"?, "mode"?}
+ *     JSON      = {"name", "size", "type", "modified", "kind"?, "mode"?, "direct"?}
  *
  * Invariant: what comes out has the types it says and was sealed by a member of the session. It is still hostile: a name is made
  * safe by whoever writes or prints it.
@@ -29,7 +29,12 @@ export interface Metadata {
   readonly kind?: 'text' | 'directory'
   /** Permission bits, of which only the owner's execute bit is honoured. */
   readonly mode?: number
+  /** Where the sender himself hands the file out while it is being sent: 1 to {@link MAX_DIRECT} addresses, `192.0.2.1:54321` or `[2001:db8::1]:54321`. */
+  readonly direct?: readonly string[]
 }
+
+/** Addresses that a sender may name as his own. */
+export const MAX_DIRECT = 8
 
 /** What {@link sealMetadata} needs beside the description. */
 export interface MetadataSealing {
@@ -94,8 +99,8 @@ const checkLength = ({ length }: Uint8Array): void => {
 
 const damaged = (cause?: unknown) => new LocalSendError('METADATA_DAMAGED', { cause })
 
-const encode = ({ name, size, type, modified, kind, mode }: Metadata): Bytes => {
-  const fields = { name, size, type, modified, kind, mode }
+const encode = ({ name, size, type, modified, kind, mode, direct }: Metadata): Bytes => {
+  const fields = { name, size, type, modified, kind, mode, direct }
   if (!isMetadata(fields)) throw new RangeError('This description of a file has a field that no reader would accept.')
   return utf8(JSON.stringify(fields))
 }
@@ -117,13 +122,23 @@ const unpad = (padded: Bytes): Bytes => {
 const decode = (json: Bytes): Metadata => {
   const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json))
   if (!isMetadata(value)) throw damaged()
-  const { name, size, type, modified, kind, mode } = value
-  return { name, size, type, modified, ...(kind !== undefined && { kind }), ...(mode !== undefined && { mode }) }
+  const { name, size, type, modified, kind, mode, direct } = value
+  return { name, size, type, modified, ...(kind !== undefined && { kind }), ...(mode !== undefined && { mode }), ...(direct !== undefined && { direct }) }
 }
 
 const isText = (value: unknown) => typeof value === 'string'
 const isWhole = (value: unknown, max: number) => typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
 const isTime = (value: unknown) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(value) && !Number.isNaN(Date.parse(value))
+
+/** Address and port: numbers only, so that nothing is looked up. */
+const DIRECT_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]{2,39}\]):([1-9]\d{3,4})$/
+/** Below it are the ports of services that a sender does not have. */
+const FIRST_PORT = 1024
+
+function isDirectAddress (value: unknown): boolean {
+  const [, port] = typeof value === 'string' ? DIRECT_ADDRESS.exec(value) ?? [] : []
+  return port !== undefined && Number(port) >= FIRST_PORT && Number(port) < 2 ** 16
+}
 
 /** What each field must be; fields that are not known are dropped by the reader. */
 const FIELDS: Record<keyof Metadata, (value: unknown) => boolean> = {
@@ -132,7 +147,8 @@ const FIELDS: Record<keyof Metadata, (value: unknown) => boolean> = {
   type: isText,
   modified: isTime,
   kind: (value) => value === undefined || value === 'text' || value === 'directory',
-  mode: (value) => value === undefined || isWhole(value, 0o7777)
+  mode: (value) => value === undefined || isWhole(value, 0o7777),
+  direct: (value) => value === undefined || (Array.isArray(value) && value.length > 0 && value.length <= MAX_DIRECT && value.every(isDirectAddress))
 }
 
 const isMetadata = (value: unknown): value is Metadata =>

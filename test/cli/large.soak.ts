@@ -56,10 +56,10 @@ async function until (t: Test, bob: Place, bytes: number, ...running: readonly R
   }
 }
 
-t.test('a large file, while receiver, sender and server are killed', async (t) => {
+async function throughKills (t: Test, surroundings: Record<string, string>): Promise<void> {
   const environment = { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret(), MAX_FILE_SIZE: String(2 * SIZE) }
   const server = await spawnServer(t, environment)
-  const [alice, bob] = [await newPlace(t, server.origin), await newPlace(t, server.origin)]
+  const [alice, bob] = [await newPlace(t, server.origin, surroundings), await newPlace(t, server.origin)]
   const sha256 = await writeNoise(join(alice.home, 'large.bin'), SIZE)
 
   const sending = alice.run(['send', 'large.bin'])
@@ -79,7 +79,10 @@ t.test('a large file, while receiver, sender and server are killed', async (t) =
   t.same(await treeOf(bob.home), ['large.bin'])
   t.equal(await sha256Of(join(bob.home, 'large.bin')), sha256)
   t.same([await stateOf(alice), await stateOf(bob)], [[], []])
-})
+}
+
+t.test('a large file, while receiver, sender and server are killed', (t) => throughKills(t, {}))
+t.test('the same by the server alone', (t) => throughKills(t, { LOCAL_SEND_NO_DIRECT: '1' }))
 
 t.test('ten thousand small files', async (t) => {
   const server = await spawnServer(t, { UPLOAD_FOLDER: await temporaryFolder(t), SESSION_KEY_SECRET: newSecret(), MAX_FILES: String(SMALL_FILES + 1) })

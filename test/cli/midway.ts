@@ -12,6 +12,9 @@ import { codeOf, newPlace, setUp, stateOf, treeOf, type Place, type Run } from '
 /** What is sent. */
 export const CONTENT = new Noise('a large file').take(12_000_000)
 
+/** What is held on its way to the server must not go past it. */
+const BY_SERVER = { LOCAL_SEND_NO_DIRECT: '1' }
+
 /** An upload that is held in the middle. */
 interface HeldUpload {
   readonly server: ServerProcess
@@ -27,6 +30,8 @@ interface Midway extends HeldUpload {
 }
 
 export interface HeldOptions {
+  /** Environment variables of the sender; unless set, nothing goes past the server. */
+  readonly surroundings?: Record<string, string>
   readonly send?: readonly string[]
   readonly input?: Uint8Array
 }
@@ -36,10 +41,10 @@ export interface MidwayOptions extends HeldOptions {
 }
 
 /** Alice has `large.bin` and `a.txt`; some megabytes of what she sends get through. */
-export async function sendHeld (t: Test, { send = ['large.bin'], input }: HeldOptions = {}): Promise<HeldUpload> {
+export async function sendHeld (t: Test, { surroundings = BY_SERVER, send = ['large.bin'], input }: HeldOptions = {}): Promise<HeldUpload> {
   const { server, bob } = await setUp(t)
   const proxy = await startProxy(t, server.origin)
-  const alice = await newPlace(t, proxy.origin)
+  const alice = await newPlace(t, proxy.origin, surroundings)
   await writeFile(join(alice.home, 'large.bin'), CONTENT)
   await writeFile(join(alice.home, 'a.txt'), 'content')
   const holding = proxy.hold(6_000_000)

@@ -40,14 +40,15 @@ export interface Place {
   readonly runOnTerminal: (args: readonly string[]) => Run
 }
 
-export async function newPlace (t: Test, server: string): Promise<Place> {
+/** @param surroundings - environment variables of all that is run there */
+export async function newPlace (t: Test, server: string, surroundings: Record<string, string> = {}): Promise<Place> {
   if (!existsSync(ENTRY)) throw new Error('The command line has not been built: npm run build')
   const home = await temporaryFolder(t)
   const state = await temporaryFolder(t)
   const start = (program: string, args: readonly string[], environment: Record<string, string> = {}): Omit<Run, 'child'> & { readonly child: ChildProcessWithoutNullStreams } => {
     const child = spawn(program, args, {
       cwd: home,
-      env: { PATH: process.env['PATH'], XDG_STATE_HOME: state, LOCAL_SEND_SERVER: server, ...environment },
+      env: { PATH: process.env['PATH'], XDG_STATE_HOME: state, LOCAL_SEND_SERVER: server, ...surroundings, ...environment },
       stdio: 'pipe'
     })
     t.teardown(() => child.kill('SIGKILL'))

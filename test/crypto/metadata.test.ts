@@ -32,7 +32,8 @@ const described: Metadata[] = [
   { ...file, kind: 'text' },
   { ...file, kind: 'directory', mode: 0o755 },
   { ...file, name: '../../etc/passwd' },
-  { ...file, name: '__proto__' }
+  { ...file, name: '__proto__' },
+  { ...file, direct: ['192.0.2.1:1024', '[2001:db8::1]:65535', '[::1]:9999', '127.0.0.1:10000', '10.0.0.1:2000', '10.0.0.1:1099', '10.0.0.1:1900', '[fd00::2]:54321'] }
 ]
 
 t.test('every description comes back as it was', async (t) => {
@@ -81,7 +82,9 @@ t.test('fields of the wrong type, from a reader\'s and from a writer\'s side', a
     { type: undefined }, { type: null }, { type: {} },
     { modified: undefined }, { modified: null }, { modified: 1234 }, { modified: '' }, { modified: 'yesterday' }, { modified: '2026-13-02T03:04:05Z' }, { modified: '2026-01-02T03:04:05+01:00' }, { modified: '2026-01-02' },
     { kind: null }, { kind: 'link' }, { kind: '' }, { kind: 1 },
-    { mode: null }, { mode: -1 }, { mode: 0o10000 }, { mode: 1.5 }, { mode: '755' }
+    { mode: null }, { mode: -1 }, { mode: 0o10000 }, { mode: 1.5 }, { mode: '755' },
+    { direct: null }, { direct: [] }, { direct: '192.0.2.1:5000' }, { direct: [5] }, { direct: new Array<string>(9).fill('192.0.2.1:5000') },
+    ...['', '192.0.2.1', '192.0.2.1:', '192.0.2.1:80', '192.0.2.1:1023', '192.0.2.1:05000', '192.0.2.1:123456', '192.0.2.1:65536', 'localhost:5000', 'a.example:5000', '192.0.2.1:5000/path', 'user@192.0.2.1:5000', '::1:5000', '[::1]', '[fe80::1%eth0]:5000', ' 192.0.2.1:5000', '192.0.2.1:5000\n'].map((address) => ({ direct: [address] }))
   ]
   for (const fields of wrong) {
     const value = { ...file, ...fields }

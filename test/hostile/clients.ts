@@ -46,6 +46,7 @@ export const commandLine = (program = projectPath('dist/cli/main.js')): Client =
   isPartial: (name) => /^\..*\.part$/.test(basename(name))
 })
 
+/** What goes past the server, a dishonest one cannot touch. */
 function commandOf ({ origin, cwd, password }: Place, who: string, program: string, args: readonly string[]): Command {
-  return { program: process.execPath, args: [program, ...args], env: { LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSPHRASE: password, XDG_STATE_HOME: join(cwd, 'state', who) }, cwd }
+  return { program: process.execPath, args: [program, ...args], env: { LOCAL_SEND_NO_DIRECT: '1', LOCAL_SEND_SERVER: origin, LOCAL_SEND_PASSPHRASE: password, XDG_STATE_HOME: join(cwd, 'state', who) }, cwd }
 }

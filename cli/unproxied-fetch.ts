@@ -14,19 +14,22 @@ import { WideHttpAgent, WideHttpsAgent } from './wide-agents.js'
 /** Milliseconds in which nothing may come and go. */
 const PATIENCE = 300_000
 
-/**
- * A `fetch` that reaches servers directly.
- *
- * @param ca - certificates in PEM of the authorities that are trusted; Node's own by default
- */
-export function directFetch (ca?: readonly string[]): Fetch {
+export interface UnproxiedFetchOptions {
+  /** Certificates in PEM of the authorities that are trusted; Node's own by default. */
+  readonly ca?: readonly string[] | undefined
+  /** Milliseconds in which nothing may come and go; five minutes by default. */
+  readonly patience?: number
+}
+
+/** A `fetch` that reaches servers directly. */
+export function unproxiedFetch ({ ca, patience = PATIENCE }: UnproxiedFetchOptions = {}): Fetch {
   const http = new WideHttpAgent({ keepAlive: true })
   const https = new WideHttpsAgent({ keepAlive: true, ...(ca !== undefined && { ca: [...ca] }) })
   return async (url, { method, headers, body, signal }) => {
     const options = { method, headers: { ...headers, ...lengthOf(body) }, ...(signal !== undefined && { signal }) }
     const request = url.startsWith('https:') ? requestHttps(url, { ...options, agent: https }) : requestHttp(url, { ...options, agent: http })
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      request.on('response', resolve).on('error', reject).setTimeout(PATIENCE, () => request.destroy(new Error(`Nothing came for ${PATIENCE / 1000} s.`)))
+      request.on('response', resolve).on('error', reject).setTimeout(patience, () => request.destroy(new Error(`Nothing came for ${patience / 1000} s.`)))
       request.end(body)
     })
     return answerOf(response)

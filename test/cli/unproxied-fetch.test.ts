@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { directFetch } from '../../cli/direct-fetch.js'
+import { unproxiedFetch } from '../../cli/unproxied-fetch.js'
 import type { Answer, Fetch } from '../../client/http.js'
 import { concat } from '../../lib/crypto/bytes.js'
 import { createCertificate } from '../helpers/certificate.js'
@@ -36,7 +36,7 @@ async function serve (t: Test, scheme: 'http' | 'https', listener: RequestListen
     server.closeAllConnections()
   })
   const { port } = server.address() as AddressInfo
-  return { origin: `${scheme}://127.0.0.1:${port}`, fetch: directFetch(certificate && [certificate.cert]), connections: () => connections }
+  return { origin: `${scheme}://127.0.0.1:${port}`, fetch: unproxiedFetch({ ca: certificate && [certificate.cert] }), connections: () => connections }
 }
 
 async function read ({ body }: Answer, onPiece = (): Promise<void> => Promise.resolve()): Promise<Uint8Array> {
