@@ -42,7 +42,7 @@ export async function benchEndToEnd ({ folder, testFile, size, runs }: Task): Pr
   const tiny = join(folder, 'tiny.bin')
   await writeFile(tiny, 'x')
   const withWormhole = await hasWormhole()
-  const sendings = [await localSend(join(folder, 'e2e')), ...withWormhole ? [await wormhole(join(folder, 'wormhole'), 'directly'), await wormhole(join(folder, 'wormhole-relay'), 'by its relay')] : [], await bare(join(folder, 'bare'))]
+  const sendings = [await localSend(join(folder, 'e2e'), 'directly'), await localSend(join(folder, 'e2e-server'), 'by its server'), ...withWormhole ? [await wormhole(join(folder, 'wormhole'), 'directly'), await wormhole(join(folder, 'wormhole-relay'), 'by its relay')] : [], await bare(join(folder, 'bare'))]
   const measured = sendings.map((sending) => ({ sending, samples: new Array<Sample>(), handshakes: new Array<Sample>() }))
   const memory = await FreeMemory.open(folder)
   for (let run = 0; run <= runs; run++) {
@@ -76,14 +76,14 @@ async function measure ({ servers, transfer }: Sending, path: string, output: st
 }
 
 /** Our server and our two commands. The receiver is started as soon as the sender has said the code. */
-export async function localSend (folder: string): Promise<Sending> {
+export async function localSend (folder: string, way: 'directly' | 'by its server'): Promise<Sending> {
   await mkdir(folder)
   const server = await startServer({ name: 'Local Send', args: [...startFlags(), join(DIST, 'server.js')], cwd: folder, env: { HOST: '127.0.0.1', PORT: '0', UPLOAD_FOLDER: folder, MAX_FILE_SIZE: '1TiB', RATE_LIMIT_CREATE: '1000' } })
-  const env = { LOCAL_SEND_SERVER: server.origin, XDG_STATE_HOME: join(folder, 'state'), HOME: folder }
+  const env = { LOCAL_SEND_SERVER: server.origin, XDG_STATE_HOME: join(folder, 'state'), HOME: folder, ...(way === 'by its server' && { LOCAL_SEND_NO_DIRECT: '1' }) }
   const command = (...args: string[]) => ({ command: process.execPath, args: [join(DIST, 'cli', 'main.js'), ...args], env })
   let transfers = 0
   return {
-    name: 'Local Send',
+    name: way === 'directly' ? 'Local Send' : 'Local Send, by its server',
     servers: [server],
     async transfer (path, output) {
       const cwd = join(folder, `received-${++transfers}`)
@@ -115,7 +115,7 @@ function report (size: number, results: readonly Measured[], withWormhole: boole
   const [own, ...others] = results
   if (own === undefined) throw new RangeError('There is nothing to report.')
   const ratios = others.map((other) => ({ whole: ratio(own, other, wholeRate(size)), bare: ratio(own, other, bareRate(size)) }))
-  const direct = withWormhole ? ratios[0] : undefined
+  const direct = ratios[others.findIndex(({ sending }) => sending.name === 'magic-wormhole')]
   const marks = direct === undefined
     ? []
     : [mark('From start to end, as a multiple of magic-wormhole', direct.whole.median), mark('The same without the time that a file of one byte takes', direct.bare.median)]
@@ -124,7 +124,7 @@ function report (size: number, results: readonly Measured[], withWormhole: boole
     columns: COLUMNS,
     rows: results.map((result, i) => row(size, result, ratios[i - 1])),
     notes: [
-      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, the free memory was filled with what the system may forget. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole as it is used, directly. By its relay is what it does where neither side can be reached; the relay stores nothing. The bytes alone: the shortest programs that do with them what Local Send does, without a handshake and without anything to go on with (bench/bare.ts).',
+      'From the start of the sending command to the end of both. Handshake: the same with a file of one byte. CPU and memory of the commands as seen every 20 ms, CPU of both and their servers together. Before each, the free memory was filled with what the system may forget. ×: Local Send divided by the other, the median of the rounds. The marks are those beside magic-wormhole. Both are as they are used: the receiver takes the file from the sender\'s machine, where he reaches it. By its server or relay is what they do otherwise; the server stores, the relay does not. The bytes alone: the shortest programs that do with them what Local Send does by its server, without a handshake and without anything to go on with (bench/bare.ts).',
       ...withWormhole ? [] : [`**Without magic-wormhole, which this machine does not have at ${WORMHOLE}.**`]
     ],
     marks,

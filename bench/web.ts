@@ -27,7 +27,7 @@ type Transfer = (path: string, output: string) => Promise<Sample>
 /** From page to page in Chromium, beside the two commands: from the choice of the file until it is saved and its sender knows. */
 export async function benchWeb ({ folder, testFile, size, runs }: Task): Promise<Report> {
   const file = await testFile(size)
-  const commands = await localSend(join(folder, 'web'))
+  const commands = await localSend(join(folder, 'web'), 'by its server')
   const ways: ReadonlyArray<{ readonly name: string, readonly transfer: Transfer, readonly samples: Sample[] }> = [
     { name: 'page to page', transfer: betweenPages(commands, folder), samples: [] },
     { name: 'command to command', transfer: betweenCommands(commands), samples: [] }
