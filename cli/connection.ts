@@ -6,10 +6,10 @@ import { watchContact } from '../client/contact.js'
 import type { Fetch } from '../client/http.js'
 import type { Connection } from '../client/session.js'
 import { CliError } from './cli-error.js'
-import { unproxiedFetch } from './unproxied-fetch.js'
 import { EXIT } from './exit-codes.js'
 import { sentenceFor } from './files/system-error.js'
 import type { Report } from './report.js'
+import { unproxiedFetch } from './unproxied-fetch.js'
 
 export const DEFAULT_SERVER = 'http://127.0.0.1:5000'
 
@@ -42,9 +42,6 @@ export async function connect ({ server, ca }: ConnectionOptions, report: Report
   report.server = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
   return { server: report.server, fetch: await fetchFor(ca) }
 }
-
-/** Whether anything may go past the server. @param direct - what was said on the command line */
-export const mayGoDirectly = (direct: boolean): boolean => direct && (process.env['LOCAL_SEND_NO_DIRECT'] ?? '') === ''
 
 /** The same connection; until the signal fires it is told when it is lost, and when it is back. */
 export const toldOf = (connection: Connection, report: Report, signal: AbortSignal): Connection => watchContact(connection, {

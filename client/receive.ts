@@ -47,8 +47,9 @@ export interface ReceiveOptions extends Options {
  */
 export async function * receiveFile (connection: Connection, member: Member, file: OfferedFile, options: ReceiveOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const { retry = PATIENT, signal = new AbortController().signal } = options
-  const direct = options.direct && ((from: number) => options.direct?.download(file, from, signal) ?? Promise.resolve(undefined))
-  const request = { api: apiOf(connection, member), fileId: file.fileId, direct, retries: new Retries(retry, signal), signal }
+  const { direct } = options
+  const fromSender = direct && ((from: number) => direct.download(file, from, signal))
+  const request = { api: apiOf(connection, member), fileId: file.fileId, direct: fromSender, retries: new Retries(retry, signal), signal }
   const { contentKey } = member
   if (contentKey === undefined) yield * receivePlain(request, file, options)
   else yield * receiveSealed(request, file, contentKey, options)

@@ -5,7 +5,7 @@ import { joinSession, type JoinState } from '../../client/join.js'
 import { restoreMember, saveMember } from '../../client/saved-member.js'
 import { apiOf, type Connection, type Member } from '../../client/session.js'
 import { CliError } from '../cli-error.js'
-import { connect, mayGoDirectly, serverFromEnvironment, toldOf } from '../connection.js'
+import { connect, serverFromEnvironment, toldOf } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { OutputFolder } from '../files/output-folder.js'
@@ -26,7 +26,7 @@ export interface ReceiveOptions {
   readonly force?: true
   readonly verify?: true
   readonly managed?: true
-  /** Whether what is sent may go past the server. */
+  /** Whether what is sent may go past the server, as far as the command line says. */
   readonly direct: boolean
   readonly passphraseFile?: string
   /** Paths that are sent in return. */
@@ -101,7 +101,7 @@ async function resumeReceive (code: CodeOrLink, passphrase: string, options: Rec
   }
 }
 
-const switches = ({ verify, yes, force, direct }: ReceiveOptions) => ({ verify: verify === true, yes: yes === true, force: force === true, direct: mayGoDirectly(direct) })
+const switches = ({ verify, yes, force, direct }: ReceiveOptions) => ({ verify: verify === true, yes: yes === true, force: force === true, direct })
 
 /** A link names its server; only what is said on the command line outweighs it. */
 const serverOf = ({ server }: CodeOrLink, options: ReceiveOptions): string =>

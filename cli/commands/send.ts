@@ -5,7 +5,7 @@ import { derivingOnce } from '../../client/derive-once.js'
 import { restoreMember, saveMember } from '../../client/saved-member.js'
 import { apiOf, createSession, type Member } from '../../client/session.js'
 import { CliError } from '../cli-error.js'
-import { connect, DEFAULT_SERVER, isLocal, mayGoDirectly, serverFromEnvironment } from '../connection.js'
+import { connect, DEFAULT_SERVER, isLocal, serverFromEnvironment } from '../connection.js'
 import type { Context } from '../context.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import { askPassphrase, choosePassphrase, givenPassphrase, textOfInput } from '../passphrase.js'
@@ -28,7 +28,7 @@ export interface SendOptions {
   readonly expires?: number
   readonly maxDownloads?: number
   readonly managed?: true
-  /** Whether what is sent may go past the server. */
+  /** Whether what is sent may go past the server, as far as the command line says. */
   readonly direct: boolean
   readonly passphraseFile?: string
   readonly choose?: true
@@ -98,7 +98,7 @@ async function inputsOf (earlier: Inputs, paths: readonly string[], { text: give
   return await checkInputs({ paths: paths.length === 0 ? earlier.paths : paths, text, textGiven, name })
 }
 
-const switches = ({ verify, yes, force, direct }: SendOptions) => ({ verify: verify === true, yes: yes === true, force: force === true, direct: mayGoDirectly(direct) })
+const switches = ({ verify, yes, force, direct }: SendOptions) => ({ verify: verify === true, yes: yes === true, force: force === true, direct })
 
 const serverOf = (given: string | undefined): string => given ?? serverFromEnvironment()
 

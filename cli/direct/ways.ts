@@ -13,7 +13,7 @@ const SILENCE = 15_000
 
 interface Run {
   readonly member: Member
-  /** Whether the user lets it. */
+  /** Whether the command line lets it. */
   readonly direct: boolean
 }
 
@@ -24,12 +24,14 @@ interface SendingRun extends Run {
 
 /** Listens for the one receiver. Several share what the server has, and only what comes from there is counted. */
 export async function listenDirectly ({ member, sources, state, direct }: SendingRun, report: Report): Promise<DirectListener | undefined> {
-  const isWanted = direct && member.role === 'creator' && state.receivers === 1 && state.maxDownloads === undefined && sources.some((source) => source.size !== null && !isSmall(source))
+  const isWanted = mayBeDirect(direct) && member.role === 'creator' && state.receivers === 1 && state.maxDownloads === undefined && sources.some((source) => source.size !== null && !isSmall(source))
   return isWanted ? await DirectListener.open(member, telling(report, 'The other side takes it from this machine.')) : undefined
 }
 
 export const receiveDirectly = ({ member, direct }: Run, report: Report): DirectReceiving | undefined =>
-  direct ? new DirectReceiving(member, unproxiedFetch({ patience: SILENCE }), telling(report, 'It comes from the other side\'s machine.')) : undefined
+  mayBeDirect(direct) ? new DirectReceiving(member, unproxiedFetch({ patience: SILENCE }), telling(report, 'It comes from the other side\'s machine.')) : undefined
+
+const mayBeDirect = (direct: boolean): boolean => direct && (process.env['LOCAL_SEND_NO_DIRECT'] ?? '') === ''
 
 /** Says it once. */
 function telling (report: Report, sentence: string): () => void {

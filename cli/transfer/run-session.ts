@@ -36,7 +36,7 @@ export interface SessionRun extends AcceptanceOptions {
   readonly sources: readonly Source[]
   /** Whether whoever joins is shown with the verifier. */
   readonly verify: boolean
-  /** Whether what is sent may go past the server. */
+  /** Whether what is sent may go past the server, as far as the command line says. */
   readonly direct: boolean
 }
 

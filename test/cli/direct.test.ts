@@ -3,15 +3,37 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { eventually } from '../helpers/events.js'
 import { Noise } from '../helpers/noise.js'
-import { startProxy } from '../helpers/proxy.js'
+import { startProxy, type Proxy } from '../helpers/proxy.js'
 import { CONTENT, checkArrived, kill, partialSize, transferMidway } from './midway.js'
-import { codeOf, newPlace, said, setUp, stateOf, treeOf } from './program.js'
+import { codeOf, newPlace, said, setUp, stateOf, treeOf, type Place, type Run } from './program.js'
 
 const FROM_HERE = /The other side takes it from this machine\.\n/
 const FROM_THERE = /It comes from the other side's machine\.\n/
 
-/** What a server has to take so that a transfer lasts long enough to be interrupted. */
-const VAST = { MAX_FILE_SIZE: '1GiB' }
+interface Taking {
+  readonly alice: Place
+  readonly bob: Place
+  readonly sending: Run
+  readonly receiving: Run
+  readonly code: string
+  /** Alice's way to the server. */
+  readonly proxy: Proxy
+  readonly vast: Uint8Array<ArrayBuffer>
+}
+
+/** A file that lasts long enough to be interrupted, just as it begins to go past the server. */
+async function takeDirectly (t: Test): Promise<Taking> {
+  const { server, bob } = await setUp(t, { MAX_FILE_SIZE: '1GiB' })
+  const proxy = await startProxy(t, server.origin)
+  const alice = await newPlace(t, proxy.origin)
+  const vast = new Noise('a vast file').take(300_000_000)
+  await writeFile(join(alice.home, 'large.bin'), vast)
+  const sending = alice.run(['send', 'large.bin'])
+  const code = await codeOf(sending)
+  const receiving = bob.run(['receive', code, '--yes'])
+  await said(receiving, FROM_THERE)
+  return { alice, bob, sending, receiving, code, proxy, vast }
+}
 
 /** Whether a file goes past the server that gets no more than the beginning of it. */
 async function goesDirectly (t: Test, send: readonly string[], receive: readonly string[], surroundings: Record<string, string> = {}): Promise<readonly boolean[]> {
@@ -49,13 +71,7 @@ t.test('not where one side does not want it, nor where others are to have it, to
 })
 
 t.test('a sender that is killed while the receiver takes it from him goes on by the server', async (t) => {
-  const { alice, bob } = await setUp(t, VAST)
-  const vast = new Noise('a vast file').take(300_000_000)
-  await writeFile(join(alice.home, 'large.bin'), vast)
-  const sending = alice.run(['send', 'large.bin'])
-  const code = await codeOf(sending)
-  const receiving = bob.run(['receive', code, '--yes'])
-  await said(receiving, FROM_THERE)
+  const { alice, bob, sending, receiving, code, vast } = await takeDirectly(t)
   await kill(sending)
   t.ok(await partialSize(bob) < vast.length, 'in the middle')
   const again = alice.run(['send', '--resume', code])
@@ -64,13 +80,7 @@ t.test('a sender that is killed while the receiver takes it from him goes on by 
 })
 
 t.test('a receiver that is killed meanwhile goes on where he was', async (t) => {
-  const { alice, bob } = await setUp(t, VAST)
-  const vast = new Noise('a vast file').take(300_000_000)
-  await writeFile(join(alice.home, 'large.bin'), vast)
-  const sending = alice.run(['send', 'large.bin'])
-  const code = await codeOf(sending)
-  const receiving = bob.run(['receive', code, '--yes'])
-  await said(receiving, FROM_THERE)
+  const { alice, bob, sending, receiving, code, vast } = await takeDirectly(t)
   await eventually(async () => await partialSize(bob) > 0, 50)
   await kill(receiving)
   const again = bob.run(['receive', code, '--resume', '--yes'])
@@ -79,15 +89,7 @@ t.test('a receiver that is killed meanwhile goes on where he was', async (t) => 
 })
 
 t.test('it needs no server between its beginning and its end', async (t) => {
-  const { server, bob } = await setUp(t, VAST)
-  const proxy = await startProxy(t, server.origin)
-  const alice = await newPlace(t, proxy.origin)
-  const vast = new Noise('a vast file').take(200_000_000)
-  await writeFile(join(alice.home, 'large.bin'), vast)
-  const sending = alice.run(['send', 'large.bin'])
-  const code = await codeOf(sending)
-  const receiving = bob.run(['receive', code, '--yes'])
-  await said(sending, FROM_HERE)
+  const { alice, bob, sending, receiving, proxy, vast } = await takeDirectly(t)
   const repair = proxy.breakDown()
   await eventually(async () => (await treeOf(bob.home)).includes('large.bin'), 50)
   repair()
